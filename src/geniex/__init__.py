@@ -1,0 +1,20 @@
+"""GENIEx: what non-ideal memristive crossbars do to a neural network, and why the numbers can be believed."""
+
+from importlib.metadata import version
+
+__version__ = version("geniex")
+
+from geniex.circuit.spec import CrossbarSpec, Solution
+from geniex.conversion import convert, register_layer
+from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
+from geniex.devices import DeviceModel, Ohmic, Sinh
+from geniex.digital import Accumulator, FixedPoint
+from geniex.emulation.checkpoint import load
+from geniex.functional import HardwareConfig
+from geniex.layers import AnalogConv2d, AnalogLayer, AnalogLinear
+from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
+from geniex.models.base import CrossbarModel, OperatingRange, Read
+from geniex.models.circuit import Circuit
+from geniex.models.geniex import Geniex
+from geniex.models.ideal import Ideal
+from geniex.models.linear import LinearCircuit

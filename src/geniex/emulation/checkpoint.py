@@ -1,0 +1,83 @@
+"""One safe file per emulator: weights, normalization, circuit, device, recipe and errors, as safetensors.
+
+Loading reads numbers and JSON; it never executes code.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from geniex.emulation.card import EmulatorCard
+from geniex.models.geniex import Geniex, Scaling
+
+__all__ = ["load", "load_card", "save"]
+
+FORMAT = "geniex-emulator/1"
+
+
+def save(path: str | os.PathLike[str], network: Geniex, card: EmulatorCard, dtype: torch.dtype = torch.float32) -> None:
+    """Write an emulator; an existing file is replaced in one step or left whole.
+
+    Args:
+        path: of the file.
+        network: the emulator.
+        card: its circuit, recipe and errors.
+        dtype: of the stored weights; float16 halves the file.
+    """
+    path = Path(path)
+    header = {"format": FORMAT, "scaling": dataclasses.asdict(network.scaling), "card": card.as_dict()}
+    weights = {name: weight.detach().cpu().to(dtype).contiguous() for name, weight in network.state_dict().items()}
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        save_file(weights, beside, metadata={key: json.dumps(value) for key, value in header.items()})
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> Geniex:
+    """An emulator, in float32, ready to read.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or is not an emulator.
+    """
+    header, weights = _read(Path(path))
+    card = _card(Path(path), header)
+    try:
+        network = Geniex(card.spec, Scaling(**json.loads(header["scaling"])), hidden=len(weights["voltage.weight"]))
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is damaged: {error}. Make it again with `geniex train`.") from error
+    return network.requires_grad_(False).eval()
+
+
+def load_card(path: str | os.PathLike[str]) -> EmulatorCard:
+    """The card of an emulator file; raises as `load`."""
+    return _card(Path(path), _read(Path(path))[0])
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no emulator file {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}. Make it again with `geniex train`.") from error
+
+
+def _card(path: Path, header: dict[str, str]) -> EmulatorCard:
+    found = header.get("format", "nothing")
+    if found != json.dumps(FORMAT):
+        raise ValueError(f"{path} is not an emulator of this version: its format is {found}, not {FORMAT}.")
+    try:
+        return EmulatorCard.from_dict(json.loads(header["card"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}. Make it again with `geniex train`.") from error

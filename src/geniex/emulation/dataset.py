@@ -1,0 +1,72 @@
+"""Solved samples: what an emulator learns from and is judged on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Generator, Tensor
+
+from geniex.emulation.sampling import MixedDigits
+from geniex.models.circuit import Circuit
+from geniex.window import Window
+
+__all__ = ["Samples", "solve_samples"]
+
+CROSSBARS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Crossbars, inputs, and the exact ratio f_R = i_ideal / i of every column; NaN where no input is driven."""
+
+    window: Window
+    v_level: UInt8[Tensor, "crossbar input row"]
+    g_level: UInt8[Tensor, "crossbar row col"]
+    f: Float[Tensor, "crossbar input col"]
+
+    def __len__(self) -> int:
+        return len(self.g_level)
+
+    def __getitem__(self, crossbars: Tensor | slice) -> "Samples":
+        return Samples(self.window, self.v_level[crossbars], self.g_level[crossbars], self.f[crossbars])
+
+    def inputs(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """v (crossbar, input, row) in volt and g (crossbar, row, col) in siemens."""
+        return self.window.voltages(self.v_level, dtype), self.window.conductances(self.g_level, dtype)
+
+
+def solve_samples(
+    circuit: Circuit,
+    sampling: MixedDigits,
+    window: Window,
+    size: tuple[int, int],
+    generator: Generator,
+    *,
+    dtype: torch.dtype = torch.float64,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Samples:
+    """Draw and solve `size` = (crossbars, inputs per crossbar).
+
+    Args:
+        circuit: the exact model.
+        sampling: distribution of the digits.
+        window: their voltages and conductances.
+        size: number of crossbars, number of inputs of each.
+        generator: source of randomness; the result depends on nothing else.
+        dtype: precision of the solver.
+        advance: called with the number of samples after each part.
+    """
+    spec, (crossbars, inputs) = circuit.solver.spec, size
+    parts = []
+    for start in range(0, crossbars, CROSSBARS_AT_ONCE):
+        count = min(CROSSBARS_AT_ONCE, crossbars - start)
+        g_level = sampling.conductance_levels(count, spec.rows, spec.cols, generator).to(torch.uint8)
+        v_level = sampling.voltage_levels(count * inputs, spec.rows, generator).to(torch.uint8)
+        v_level = v_level.view(count, inputs, spec.rows)
+        v, g = window.voltages(v_level, dtype), window.conductances(g_level, dtype)
+        parts.append((v_level, g_level, (v @ g / circuit(v, g)).float()))
+        advance(count * inputs)
+    return Samples(window, *(torch.cat(part) for part in zip(*parts, strict=True)))
+
+

@@ -1,0 +1,77 @@
+"""What an evaluation found: plain values that tables, plots and JSON files are made from."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from geniex.nf import NfError
+
+__all__ = ["Evaluation", "ModelResult", "NfError", "NfSample"]
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """Accuracy of the network under one model of the crossbar.
+
+    Attributes:
+        name: as the user wrote it: `digital`, `ideal`, `linear`, `geniex`, `circuit`.
+        images: number of images.
+        top1: share of images classified correctly.
+        low: lower end of the 95 % confidence interval of `top1` (Wilson).
+        high: upper end of it.
+        difference: `top1` minus that of the digital network on the same images; None without a digital run.
+        agreement: share of images with the digital network's class; None without a digital run.
+        seconds_per_image: wall time.
+        nf: error against the exact circuit on tiles and inputs of this run; None for `digital`.
+    """
+
+    name: str
+    images: int
+    top1: float
+    low: float
+    high: float
+    difference: float | None
+    agreement: float | None
+    seconds_per_image: float
+    nf: NfError | None = None
+
+
+@dataclass(frozen=True)
+class NfSample:
+    """Columns drawn from the sampled reads, for plots.
+
+    Attributes:
+        i_ideal: ideal column currents in ampere.
+        i_exact: exact column currents in ampere.
+        i_model: currents under each model, by name, in ampere; the same columns in the same order.
+    """
+
+    i_ideal: list[float] = field(default_factory=list)
+    i_exact: list[float] = field(default_factory=list)
+    i_model: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One run of `geniex evaluate`.
+
+    Attributes:
+        title: what was evaluated, for people.
+        version: of geniex.
+        started: ISO 8601 time at which the run began.
+        provenance: network, weights, images, emulators: where from, with digests.
+        config: the full configuration, defaults included, as in a configuration file.
+        models: a result per model, in the order asked for.
+        sample: columns for plots; None where no analog model ran.
+    """
+
+    title: str
+    version: str
+    started: str
+    provenance: dict[str, Any]
+    config: dict[str, Any]
+    models: list[ModelResult]
+    sample: NfSample | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, ready for JSON."""
+        return asdict(self)

@@ -1,0 +1,93 @@
+"""The exact nonlinear circuit: every read solves Kirchhoff's laws."""
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from geniex.circuit.newton import NewtonKrylov
+from geniex.circuit.spec import CrossbarSpec, Solution
+from geniex.devices import DeviceModel
+from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_voltages
+
+__all__ = ["Circuit"]
+
+
+class Circuit(CrossbarModel):
+    """The crossbar `spec` with cells `device`, solved to `rtol`, with gradients with respect to `v` and `g`."""
+
+    def __init__(self, spec: CrossbarSpec, device: DeviceModel, rtol: float | None = None) -> None:
+        """Describe the circuit.
+
+        Args:
+            spec: geometry and parasitics.
+            device: the cells.
+            rtol: largest residual as a share of the drive; None is 1e-10 in float64 and 2e-6 in float32.
+        """
+        super().__init__()
+        self.solver = NewtonKrylov(spec, device, rtol)
+
+    @property
+    def operating_range(self) -> OperatingRange:
+        """Any voltage and conductance on crossbars of one size."""
+        return OperatingRange(self.solver.spec.rows, self.solver.spec.cols)
+
+    def program(self, g: Float[Tensor, "*tile row col"]) -> Read:
+        """Keep `g`; see `CrossbarModel.program`. A read raises RuntimeError if a circuit does not converge."""
+        check_conductances(g, self.solver.spec)
+
+        def read(v: Tensor) -> Tensor:
+            check_voltages(v, g)
+            if torch.is_grad_enabled() and (v.requires_grad or g.requires_grad):
+                return _Solve.apply(v, g, self.solver)  # pyright: ignore[reportReturnType]
+            return _currents(v, g, self.solver)
+
+        return read
+
+    def solve(self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]) -> Solution:
+        """The whole operating point; leaves the judgement of `Solution.converged` to the caller. No gradients."""
+        check_conductances(g, self.solver.spec)
+        check_voltages(v, g)
+        return self.solver.solve(v, g)
+
+
+class _Solve(torch.autograd.Function):
+    """Currents by iteration, gradients by the implicit function theorem."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, g: Tensor, solver: NewtonKrylov) -> Tensor:
+        solution = solver.solve(v, g)
+        _require_convergence([solution], solver, v)
+        ctx.save_for_backward(solution.u, v, g)
+        ctx.solver = solver
+        return solution.i
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_i: Tensor) -> tuple[Tensor, Tensor, None]:
+        u, v, g = ctx.saved_tensors
+        grad_v, grad_g = ctx.solver.gradients(u, g, grad_i)
+        return grad_v.sum_to_size(v.shape), grad_g, None
+
+
+def _currents(v: Tensor, g: Tensor, solver: NewtonKrylov) -> Tensor:
+    """Column currents alone: the cell voltages of a long batch are not kept."""
+    parts = []
+    for part in solver.chunks(v, g):
+        _require_convergence([part], solver, v)
+        parts.append(part.i)
+    batch = (*torch.broadcast_shapes(v.shape[:-2], g.shape[:-2]), v.shape[-2])
+    return torch.cat(parts).unflatten(0, batch)
+
+
+def _require_convergence(parts: list[Solution], solver: NewtonKrylov, v: Tensor) -> None:
+    failed = sum(int((~part.converged).sum()) for part in parts)
+    if failed:
+        total = sum(part.converged.numel() for part in parts)
+        worst = max((part.residual.max().item() for part in parts), key=lambda r: math.inf if math.isnan(r) else r)
+        raise RuntimeError(
+            f"{failed} of {total} circuits did not converge: the worst residual is {worst:.3g} V, the tolerance "
+            f"{solver.tolerance(v.dtype):.3g} of the largest input. Solve in float64, or pass `Circuit` a larger `rtol`."
+        )

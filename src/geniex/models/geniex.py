@@ -1,0 +1,134 @@
+"""The GENIEx network (arXiv 2003.06902, section 4): a learned ratio of ideal to non-ideal column current.
+
+Conductances and voltages, scaled to 0..1, enter one hidden layer of ReLUs; the output is f_R = i_ideal / i of every
+column, scaled to 0..1 by the range seen in training. The half of the first layer that sees the conductances is
+computed once per programmed crossbar.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from geniex.circuit.spec import CrossbarSpec
+from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_voltages
+
+__all__ = ["Geniex", "Scaling"]
+
+CHUNK_ACTIVATIONS = 2**20  # hidden activations held at once: cache-sized
+SLACK = 1e-4  # of the range, by which float32 voltages and conductances may leave it
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The ranges that the network maps to 0..1.
+
+    Attributes:
+        v_max: largest input voltage in volt; the smallest is 0.
+        g_min: smallest conductance in siemens.
+        g_max: largest conductance in siemens.
+        f_min: smallest ratio of ideal to non-ideal current in the training data.
+        f_max: largest ratio of ideal to non-ideal current in the training data.
+    """
+
+    v_max: float
+    g_min: float
+    g_max: float
+    f_min: float
+    f_max: float
+
+    def __post_init__(self) -> None:
+        values = [getattr(self, field.name) for field in fields(self)]
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError(f"`Scaling` needs finite values; got {self}.")
+        if not (self.v_max > 0 and 0 <= self.g_min < self.g_max and 0 < self.f_min < self.f_max):
+            raise ValueError(f"`Scaling` needs v_max > 0, 0 <= g_min < g_max and 0 < f_min < f_max; got {self}.")
+
+
+class Geniex(CrossbarModel):
+    """An emulator of one crossbar: made by `geniex.emulation`, loaded by `geniex.load`."""
+
+    def __init__(self, spec: CrossbarSpec, scaling: Scaling, hidden: int = 500) -> None:
+        """An untrained network.
+
+        Args:
+            spec: the crossbar that it stands for.
+            scaling: input and output ranges.
+            hidden: width of the hidden layer; 500 in the paper.
+        """
+        super().__init__()
+        if hidden < 1:
+            raise ValueError(f"`Geniex(hidden=...)` must be at least 1; got {hidden}.")
+        self.spec, self.scaling = spec, scaling
+        self.conductance = nn.Linear(spec.rows * spec.cols, hidden)
+        self.voltage = nn.Linear(spec.rows, hidden, bias=False)
+        self.output = nn.Linear(hidden, spec.cols)
+
+    @property
+    def operating_range(self) -> OperatingRange:
+        """The crossbar, voltages and conductances it was trained for."""
+        s = self.scaling
+        return OperatingRange(self.spec.rows, self.spec.cols, 0.0, s.v_max, s.g_min, s.g_max)
+
+    def ratio(
+        self, v: Float[Tensor, "*tile input row"], g: Float[Tensor, "*tile row col"]
+    ) -> Float[Tensor, "*tile input col"]:
+        """f_R = i_ideal / i, as the paper writes it: what training fits, and what `program` computes in two stages."""
+        s = self.scaling
+        half = self.conductance(_column_by_column(g - s.g_min) / (s.g_max - s.g_min))
+        hidden = torch.relu(self.voltage(v / s.v_max) + half.unsqueeze(-2))
+        return s.f_min + (s.f_max - s.f_min) * self.output(hidden)
+
+    def program(self, g: Float[Tensor, "*tile row col"]) -> Read:
+        """Compute the conductance half; see `CrossbarModel.program`. A read raises ValueError for v out of range.
+
+        With a the voltage half and b the conductance half, W relu(a + b) = W max(a, -b) + W b: a read passes over
+        its activations once, and scales are folded into the weights.
+        """
+        check_conductances(g, self.spec)
+        s = self.scaling
+        _check_inside("g", g, (s.g_min, s.g_max), "S")
+        half = self.conductance(_column_by_column(g - s.g_min) / (s.g_max - s.g_min))
+        weight = self.output.weight * (s.f_max - s.f_min)
+        offset = s.f_min + (s.f_max - s.f_min) * self.output.bias + half @ weight.mT
+        from_voltage = self.voltage.weight.mT / s.v_max
+
+        def read(v: Tensor) -> Tensor:
+            check_voltages(v, g)
+            _check_inside("v", v, (0.0, s.v_max), "V")
+            f = _ratio_in_chunks(v @ from_voltage, half, weight, offset)
+            return (v @ g) / f.clamp(min=s.f_min / 2)  # a network may miss; a current must not change its sign
+
+        return read
+
+
+def _column_by_column(g: Tensor) -> Tensor:
+    return g.mT.flatten(-2)
+
+
+def _ratio_in_chunks(driven: Tensor, half: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+    """f_R from the voltage half (*tile, input, hidden), shared by tiles where it broadcasts, and per-tile terms."""
+    tile = torch.broadcast_shapes(driven.shape[:-2], half.shape[:-1])
+    count, (inputs, hidden) = tile.numel(), driven.shape[-2:]
+    which = torch.arange(driven.shape[:-2].numel(), device=driven.device).view(driven.shape[:-2]).expand(tile).flatten()
+    driven, half = driven.reshape(-1, inputs, hidden), half.expand(*tile, -1).reshape(count, 1, hidden)
+    offset = offset.expand(*tile, -1).reshape(count, 1, -1)
+    step = max(1, CHUNK_ACTIVATIONS // max(1, inputs * hidden))
+    parts = []
+    for k in range(0, max(count, 1), step):
+        first = which[k : k + step]
+        shared = driven[first] if step > 1 else driven[int(first)].unsqueeze(0)
+        parts.append(torch.maximum(shared, -half[k : k + step]) @ weight.mT + offset[k : k + step])
+    return torch.cat(parts).view(*tile, inputs, -1)
+
+
+def _check_inside(name: str, x: Tensor, bounds: tuple[float, float], unit: str) -> None:
+    low, high = bounds
+    slack = SLACK * (high - low)
+    if x.numel() and (x.min() < low - slack or x.max() > high + slack):
+        raise ValueError(
+            f"`{name}` spans {x.min().item():g} to {x.max().item():g} {unit}, but this emulator was trained for "
+            f"{low:g} to {high:g} {unit}. Scale the inputs, or train an emulator for them (`geniex train`)."
+        )

@@ -1,0 +1,22 @@
+"""The crossbar as designers wish it: Ohm's law, no wires, no drivers."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
+
+__all__ = ["Ideal"]
+
+
+class Ideal(CrossbarModel):
+    """i = v g, for crossbars of any size."""
+
+    def program(self, g: Float[Tensor, "*tile row col"]) -> Read:
+        """Keep `g`; see `CrossbarModel.program`."""
+        check_conductances(g)
+
+        def read(v: Tensor) -> Tensor:
+            check_voltages(v, g)
+            return v @ g
+
+        return read

@@ -1,0 +1,82 @@
+"""The non-ideality factor NF = (i_ideal - i) / i_ideal, and the one way in which models are compared by it.
+
+The metric of the GENIEx paper (arXiv 2003.06902), section 5: the error of a model is the root mean square, over
+columns, of the difference between its NF and that of the exact circuit.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+__all__ = ["NfError", "carries_current", "nf_error"]
+
+SMALLEST_CURRENT = 1e-9  # ampere; a ratio of smaller currents says nothing about a read
+BOOTSTRAP_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class NfError:
+    """Error of a model's NF against the exact circuit, in percent of the ideal current.
+
+    Attributes:
+        rmse: root mean square over columns.
+        low: lower end of the 95 % confidence interval of `rmse`, by bootstrap over reads.
+        high: upper end of it.
+        p99: 99th percentile of the absolute error.
+        worst: largest absolute error.
+        reads: number of reads (one input on one tile).
+        columns: number of columns with an ideal current above 1 nA, over which the errors are taken.
+    """
+
+    rmse: float
+    low: float
+    high: float
+    p99: float
+    worst: float
+    reads: int
+    columns: int
+
+
+def carries_current(i_ideal: Float[Tensor, "..."]) -> Bool[Tensor, "..."]:
+    """Columns whose NF is meaningful: an ideal current above 1 nA."""
+    return i_ideal > SMALLEST_CURRENT
+
+
+def nf_error(
+    i: Float[Tensor, "*read col"],
+    i_exact: Float[Tensor, "*read col"],
+    i_ideal: Float[Tensor, "*read col"],
+    generator: Generator,
+) -> NfError:
+    """Compare a model's currents with the exact circuit's.
+
+    Args:
+        i: currents of the model in ampere.
+        i_exact: currents of the exact circuit in ampere.
+        i_ideal: currents without non-idealities in ampere.
+        generator: for the bootstrap.
+
+    Raises:
+        ValueError: if no column carries a current above 1 nA.
+    """
+    i, i_exact, i_ideal = (x.double().reshape(-1, x.shape[-1]) for x in (i, i_exact, i_ideal))
+    counts = carries_current(i_ideal)
+    if not counts.any():
+        raise ValueError("No column has an ideal current above 1 nA: drive more rows, or raise the conductances.")
+    error = torch.where(counts, 100 * (i_exact - i) / i_ideal, 0)
+    per_read = torch.stack([error.square().sum(-1), counts.sum(-1).double()])
+    draw = torch.randint(len(error), (BOOTSTRAP_DRAWS, len(error)), generator=generator)
+    squares, columns = per_read[0][draw].sum(-1), per_read[1][draw].sum(-1).clamp(min=1)
+    low, high = torch.quantile((squares / columns).sqrt(), torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    absolute = error[counts].abs().sort().values
+    return NfError(
+        rmse=(per_read[0].sum() / per_read[1].sum()).sqrt().item(),
+        low=low,
+        high=high,
+        p99=absolute[int(0.99 * (len(absolute) - 1))].item(),
+        worst=absolute[-1].item(),
+        reads=int((per_read[1] > 0).sum()),
+        columns=len(absolute),
+    )

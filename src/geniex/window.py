@@ -1,0 +1,54 @@
+"""Digit levels as physical quantities: the one place where numbers become volt and siemens."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Window"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Level 0 is 0 V and g_off, the largest level v_max and g_on, the others lie evenly between.
+
+    Attributes:
+        v_max: voltage of the largest input digit, in volt.
+        g_on: conductance of the largest weight digit, in siemens.
+        g_off: conductance of weight digit 0, in siemens.
+        v_bits: bits of an input digit.
+        g_bits: bits of a weight digit.
+    """
+
+    v_max: float = 0.25
+    g_on: float = 1e-5
+    g_off: float = 1e-5 / 6
+    v_bits: int = 4
+    g_bits: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.v_max > 0:
+            raise ValueError(f"`v_max` must be positive; got {self.v_max} V.")
+        if not 0 <= self.g_off < self.g_on:
+            raise ValueError(f"`g_off` must lie between 0 and `g_on`; got {self.g_off} and {self.g_on} S.")
+        for name in ("v_bits", "g_bits"):
+            if not 1 <= getattr(self, name) <= 8:
+                raise ValueError(f"`{name}` must lie between 1 and 8; got {getattr(self, name)}.")
+
+    @property
+    def v_step(self) -> float:
+        """Volt per level."""
+        return self.v_max / (2**self.v_bits - 1)
+
+    @property
+    def g_step(self) -> float:
+        """Siemens per level."""
+        return (self.g_on - self.g_off) / (2**self.g_bits - 1)
+
+    def voltages(self, level: Tensor, dtype: torch.dtype) -> Tensor:
+        """Volt for input levels."""
+        return level.to(dtype) * self.v_step
+
+    def conductances(self, level: Tensor, dtype: torch.dtype) -> Tensor:
+        """Siemens for weight levels."""
+        return self.g_off + level.to(dtype) * self.g_step
