@@ -68,10 +68,19 @@ def convert(network: nn.Module, model: CrossbarModel, config: HardwareConfig | L
     if network in replaced:
         return replaced[network]
     for parent in list(network.modules()):
-        for name, child in parent.named_children():
+        for name, child in parent._modules.items():  # `named_children` names a shared layer once
             if child in replaced:
                 setattr(parent, name, replaced[child])
+        _call_layers(parent)
     return network
+
+
+def _call_layers(parent: nn.Module) -> None:
+    """Turn off fused inference, which reads the weights of layers without calling them."""
+    if isinstance(parent, nn.TransformerEncoderLayer):
+        parent.activation_relu_or_gelu = 0
+    if isinstance(parent, nn.TransformerEncoder):
+        parent.use_nested_tensor = False
 
 
 def _weighted(network: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -87,8 +96,8 @@ def _analog(name: str, module: nn.Module, model: CrossbarModel, config: Hardware
     build = _BUILDERS.get(type(module))
     if build is None:
         raise ValueError(
-            f"Layer `{name}` is a {type(module).__name__}, which has no analog version. Leave it digital with a `config` "
-            f"function that returns None for {name!r}, or add a version with `register_layer`."
+            f"Layer `{name}` is a {type(module).__name__}, which has no analog version. Leave it digital with a "
+            f"`config` function that returns None for {name!r}, or add a version with `register_layer`."
         )
     try:
         return build(module, model, config)

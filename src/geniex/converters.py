@@ -4,6 +4,7 @@ Digit 0 is stored as g_off, not as 0 S, so that every column carries a floor cur
 It is removed before the ADC, in one of the ways below.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -30,8 +31,8 @@ class Dac:
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8:
             raise ValueError(f"`Dac(bits=...)` must lie between 1 and 8; got {self.bits}.")
-        if not self.v_max > 0:
-            raise ValueError(f"`Dac(v_max=...)` must be positive; got {self.v_max} V.")
+        if not 0 < self.v_max < math.inf:
+            raise ValueError(f"`Dac(v_max=...)` must be positive and finite; got {self.v_max} V.")
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Adc:
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 32:
             raise ValueError(f"`Adc(bits=...)` must lie between 1 and 32; got {self.bits}. Use `adc=None` for no ADC.")
-        if self.full_scale is not None and not self.full_scale > 0:
-            raise ValueError(f"`Adc(full_scale=...)` must be positive; got {self.full_scale} A.")
+        if self.full_scale is not None and not 0 < self.full_scale < math.inf:
+            raise ValueError(f"`Adc(full_scale=...)` must be positive and finite; got {self.full_scale} A.")
 
 
 def level_products(i: Float[Tensor, "..."], product: float, adc: Adc | None) -> Float[Tensor, "..."]:
@@ -111,7 +112,7 @@ class DummyColumn(FloorRemoval):
 
     reserved_cols: ClassVar[int] = 1
 
-    def remove(self, i: Tensor, v: Tensor, g: Tensor, g_off: float) -> Tensor:  # noqa: ARG002
+    def remove(self, i: Tensor, v: Tensor, g: Tensor, g_off: float) -> Tensor:
         """See `FloorRemoval.remove`."""
         return i[..., :-1] - i[..., -1:]
 
@@ -120,6 +121,6 @@ class DummyColumn(FloorRemoval):
 class DigitalFloor(FloorRemoval):
     """The exact number g_off sum(V), known to the digital side, is subtracted; its non-ideality stays in the result."""
 
-    def remove(self, i: Tensor, v: Tensor, g: Tensor, g_off: float) -> Tensor:  # noqa: ARG002
+    def remove(self, i: Tensor, v: Tensor, g: Tensor, g_off: float) -> Tensor:
         """See `FloorRemoval.remove`."""
         return i - g_off * v.sum(-1, keepdim=True)

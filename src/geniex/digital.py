@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 __all__ = ["Accumulator", "FixedPoint", "accumulate", "digits", "quantize", "streams", "tile"]
 
@@ -54,11 +54,14 @@ def quantize(x: Float[Tensor, "..."], number: FixedPoint) -> Int[Tensor, "..."]:
     """Integers x 2^fraction_bits, truncated toward zero and saturated.
 
     Raises:
-        ValueError: if `x` is not finite.
+        ValueError: if `x` is not floating, or not finite.
     """
+    if not x.is_floating_point():
+        raise ValueError(f"A layer's inputs and weights must be floating numbers; got {x.dtype}. Cast with `.float()`.")
     if not torch.isfinite(x).all():
         raise ValueError(
-            f"A layer's inputs and weights must be finite; {int((~torch.isfinite(x)).sum())} of {x.numel()} values are not."
+            "A layer's inputs and weights must be finite; "
+            f"{int((~torch.isfinite(x)).sum())} of {x.numel()} values are not."
         )
     x = x if x.dtype in (torch.float32, torch.float64) else x.float()
     largest = 2 ** (number.bits - 1)
@@ -99,9 +102,7 @@ def tile(x: Tensor, dim: int, size: int) -> Tensor:
     return x.unflatten(dim, (count, size))
 
 
-def accumulate(
-    y: Float[Tensor, "..."], fraction_bits: int, accumulator: Accumulator | None
-) -> Float[Tensor, "..."]:
+def accumulate(y: Float[Tensor, "..."], fraction_bits: int, accumulator: Accumulator | None) -> Float[Tensor, "..."]:
     """Real values of integer sums `y` over 2^fraction_bits as the accumulator holds them; None holds every sum."""
     if accumulator is None:
         return y * 2.0**-fraction_bits

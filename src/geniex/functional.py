@@ -19,7 +19,7 @@ from geniex.window import Window
 __all__ = ["AnalogMatmul", "HardwareConfig", "ProgrammedMatrix"]
 
 CHUNK_CURRENTS = 2**21  # column currents read at once: bounds memory, and keeps them near the cache
-EXACT_IN_FLOAT32 = 2**20  # largest column sum, in products of levels, that float32 still resolves to one product
+ROUNDINGS = 12  # of one column's reading beside those of its sum: of v, g, products, floor and quotient
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class HardwareConfig:
 
     rows: int = 64
     cols: int = 64
-    weights: FixedPoint = field(default_factory=FixedPoint)
+    weights: FixedPoint = field(default_factory=lambda: FixedPoint(bits=16, fraction_bits=13))
     inputs: FixedPoint = field(default_factory=FixedPoint)
     slice_bits: int = 4
     dac: Dac = field(default_factory=Dac)
@@ -128,7 +128,7 @@ class ProgrammedMatrix:
         driven = level.flatten(1).any(-1)  # a stream of zeros drives no voltage and reads as 0
         level, weight = level[driven], weight[driven]
         per_row_tile = tile(level.to(self.tiles[0][0].dtype), -1, config.rows)
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=q.device)
         for row_tile, (g, read) in enumerate(self.tiles):
             total = total + self._read_tile(per_row_tile[:, :, row_tile], weight, g, read)
         slices = config.weights.bits // config.slice_bits
@@ -153,9 +153,13 @@ def _window(config: HardwareConfig) -> Window:
 
 
 def _compute_dtype(model: CrossbarModel, config: HardwareConfig) -> torch.dtype:
-    """A learned model's own dtype; else float32 where it resolves one product of levels in a full column."""
+    """A learned model's own dtype; else float32 where it resolves one product of levels in a full column.
+
+    The sum over a column and that of its floor, added up in whatever order, are off by half a unit in the last place
+    per row at worst.
+    """
     for parameter in model.parameters():
         return parameter.dtype
     window = _window(config)
-    largest = config.rows * (2**window.v_bits - 1) * config.g_on / window.g_step
-    return torch.float32 if largest <= EXACT_IN_FLOAT32 else torch.float64
+    largest = config.rows * (2**window.v_bits - 1) * (config.g_on + config.g_off) / window.g_step
+    return torch.float32 if (config.rows + ROUNDINGS) * 2**-24 * largest < 0.5 else torch.float64

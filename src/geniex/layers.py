@@ -4,6 +4,7 @@ The weight stays a float parameter; crossbars are programmed from it when a forw
 changed. Gradients pass straight through the analog arithmetic: backward is that of the digital layer.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
@@ -11,7 +12,7 @@ from typing import Any, Self
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from geniex.functional import AnalogMatmul, HardwareConfig, ProgrammedMatrix
 from geniex.models.base import CrossbarModel
@@ -39,7 +40,7 @@ class AnalogLayer(nn.Module, ABC):
         self.weight: nn.Parameter = digital.weight  # pyright: ignore[reportAttributeAccessIssue]
         self.bias: nn.Parameter | None = digital.bias  # pyright: ignore[reportAttributeAccessIssue]
         self.matmul = AnalogMatmul(model, config)
-        self._programmed: tuple[Any, list[ProgrammedMatrix]] | None = None
+        self._programmed: tuple[Tensor, list[ProgrammedMatrix]] | None = None
         self.train(digital.training)
 
     @abstractmethod
@@ -58,16 +59,16 @@ class AnalogLayer(nn.Module, ABC):
         """As the digital layer's, computed on crossbars."""
         with torch.no_grad():
             y = self.analog(x)
-        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+        if torch.is_grad_enabled() and any(leaf.requires_grad for leaf in (x, *self.parameters())):
             through = self.digital(x)
-            return through + (y - through).detach()
+            return y + (through - through.detach())  # in this order: adds an exact 0
         return y
 
     def programmed(self) -> list[ProgrammedMatrix]:
         """The crossbars of each group, programmed anew if the weight changed in value, place or type."""
-        state = (self.weight.data_ptr(), self.weight._version, self.weight.dtype, self.weight.device)
-        if self._programmed is None or self._programmed[0] != state:
-            self._programmed = state, [self.matmul.program(w) for w in self.matrices()]
+        weight = self.weight.detach()
+        if self._programmed is None or not _same(self._programmed[0], weight):
+            self._programmed = weight.clone(), [self.matmul.program(w) for w in self.matrices()]
         return self._programmed[1]
 
     def train(self, mode: bool = True) -> Self:
@@ -77,7 +78,8 @@ class AnalogLayer(nn.Module, ABC):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self._programmed = None
-        self.matmul.model._apply(fn)  # shared by layers, so not a submodule, but it moves with them
+        # shared by layers, so not a submodule: it moves with them, in its own precision
+        self.matmul.model._apply(lambda x: x.to(fn(x).device))
         return super()._apply(fn, recurse)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -135,8 +137,8 @@ class AnalogConv2d(AnalogLayer):
                 f"This layer takes (image, {self.in_channels}, height, width); got an input of shape {tuple(x.shape)}."
             )
         q = self._pad(self.matmul.quantize(x if x.dim() == 4 else x.unsqueeze(0)).float())
-        patches = self.kernel_size[0] * self.kernel_size[1] * q[0].numel() // (self.stride[0] * self.stride[1])
-        y = torch.cat([self._images(part) for part in q.split(max(1, CHUNK_UNFOLDED // patches))]).to(x.dtype)
+        unfolded = math.prod(self.kernel_size) * q.shape[1:].numel() // math.prod(self.stride)
+        y = torch.cat([self._images(part) for part in q.split(max(1, CHUNK_UNFOLDED // max(1, unfolded)))]).to(x.dtype)
         y = y if self.bias is None else y + self.bias[:, None, None]
         return y if x.dim() == 4 else y.squeeze(0)
 
@@ -161,11 +163,17 @@ class AnalogConv2d(AnalogLayer):
         """Outputs of padded integer images (image, channel, height, width)."""
         size = [
             (pixels - reach * (kernel - 1) - 1) // step + 1
-            for pixels, kernel, step, reach in zip(q.shape[-2:], self.kernel_size, self.stride, self.dilation, strict=True)
+            for pixels, kernel, step, reach in zip(
+                q.shape[-2:], self.kernel_size, self.stride, self.dilation, strict=True
+            )
         ]
         outputs = []
         for matrix, channels in zip(self.programmed(), q.chunk(self.groups, dim=1), strict=True):
             patches = F.unfold(channels, self.kernel_size, dilation=self.dilation, stride=self.stride).mT
             product = matrix.multiply(patches.flatten(0, 1).to(torch.int32))
-            outputs.append(product.view(len(q), -1, product.shape[-1]).mT.unflatten(-1, size))
+            outputs.append(product.unflatten(0, (len(q), *size)).movedim(-1, 1))
         return torch.cat(outputs, dim=1)
+
+
+def _same(x: Tensor, y: Tensor) -> bool:
+    return (x.dtype, x.device) == (y.dtype, y.device) and torch.equal(x, y)

@@ -33,15 +33,15 @@ class DifferentialPair(Mapping):
 
     arrays: ClassVar[int] = 2
 
-    def encode(self, w: Int[Tensor, "row col"], bits: int) -> Int[Tensor, "array row col"]:  # noqa: ARG002
+    def encode(self, w: Int[Tensor, "row col"], bits: int) -> Int[Tensor, "array row col"]:
         """See `Mapping.encode`."""
         return torch.stack([w.clamp(min=0), (-w).clamp(min=0)])
 
     def decode(
         self,
         y: Float[Tensor, "array input col"],
-        x: Float[Tensor, "input row"],  # noqa: ARG002
-        bits: int,  # noqa: ARG002
+        x: Float[Tensor, "input row"],
+        bits: int,
     ) -> Float[Tensor, "input col"]:
         """See `Mapping.decode`."""
         return y[0] - y[1]

@@ -1,12 +1,13 @@
 """The network that ships with geniex: ResNet-20 for images of 32 x 32 pixels (He et al. 2016, section 4.2).
 
-Shortcuts are of option A: every other pixel, new channels zero. Parameter names follow `akamaster/pytorch_resnet_cifar10`.
+Shortcuts are of option A: every other pixel, new channels zero. Parameter names follow
+`akamaster/pytorch_resnet_cifar10`.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 __all__ = ["ResNet20", "resnet20_cifar100"]
 
@@ -52,5 +53,5 @@ class ResNet20(nn.Module):
 
 
 def resnet20_cifar100() -> ResNet20:
-    """For the 100 classes of CIFAR-100; the path that `geniex evaluate` accepts as `geniex.networks:resnet20_cifar100`."""
+    """For CIFAR-100; `geniex evaluate` knows it as `geniex.networks:resnet20_cifar100`."""
     return ResNet20(classes=100)

@@ -1,5 +1,6 @@
 """Digit levels as physical quantities: the one place where numbers become volt and siemens."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,10 +28,12 @@ class Window:
     g_bits: int = 4
 
     def __post_init__(self) -> None:
-        if not self.v_max > 0:
-            raise ValueError(f"`v_max` must be positive; got {self.v_max} V.")
-        if not 0 <= self.g_off < self.g_on:
-            raise ValueError(f"`g_off` must lie between 0 and `g_on`; got {self.g_off} and {self.g_on} S.")
+        if not 0 < self.v_max < math.inf:
+            raise ValueError(f"`v_max` must be positive and finite; got {self.v_max} V.")
+        if not 0 <= self.g_off < self.g_on < math.inf:
+            raise ValueError(
+                f"`g_off` must lie between 0 and `g_on`, and both be finite; got {self.g_off} and {self.g_on} S."
+            )
         for name in ("v_bits", "g_bits"):
             if not 1 <= getattr(self, name) <= 8:
                 raise ValueError(f"`{name}` must lie between 1 and 8; got {getattr(self, name)}.")

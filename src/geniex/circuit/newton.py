@@ -2,8 +2,8 @@
 
 The circuit is one equation per cell, F(u) = u + Z f(u) - V = 0, with `f` the device and `Z` the wires. A Newton step
 solves (1 + Z D) du = -F, D = f'(u) > 0. With s = sqrt(D) the operator is similar to 1 + s Z s, which is symmetric with
-eigenvalues between 1 and 1 + rho, rho = max(Z D 1): conjugate gradients need a few steps. They stop at 1e-2 / (1 + rho),
-because what they leave is multiplied by Z s: a looser stop diverges at low R_on with strong drivers.
+eigenvalues between 1 and 1 + rho, rho = max(Z D 1): conjugate gradients need a few steps. They stop at
+1e-2 / (1 + rho), because what they leave is multiplied by Z s: a looser stop diverges at low R_on with strong drivers.
 """
 
 from collections.abc import Iterator
@@ -65,16 +65,17 @@ class NewtonKrylov:
         return Solution(*(torch.cat(part).unflatten(0, batch) for part in parts))
 
     @torch.no_grad()
-    def chunks(
-        self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]
-    ) -> Iterator[Solution]:
+    def chunks(self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]) -> Iterator[Solution]:
         """The same operating points, flattened to one batch dimension, a chunk at a time: bounded memory."""
         for _, v_part, g_part in self._split(v, g):
             yield self._solve_chunk(v_part, g_part)
 
     @torch.no_grad()
     def gradients(
-        self, u: Float[Tensor, "*batch row col"], g: Float[Tensor, "*#tile row col"], grad_i: Float[Tensor, "*batch col"]
+        self,
+        u: Float[Tensor, "*batch row col"],
+        g: Float[Tensor, "*#tile row col"],
+        grad_i: Float[Tensor, "*batch col"],
     ) -> tuple[Float[Tensor, "*batch row"], Float[Tensor, "*#tile row col"]]:
         """Gradients with respect to `v` and `g` of a loss whose gradient with respect to the currents is `grad_i`.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geniex.circuit.spec import CrossbarSpec
 
-__all__ = ["bit_line_resistance", "word_line_resistance", "wire_loss"]
+__all__ = ["bit_line_resistance", "wire_loss", "word_line_resistance"]
 
 
 def word_line_resistance(spec: CrossbarSpec, like: Tensor) -> Float[Tensor, "col col"]:

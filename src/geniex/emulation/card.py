@@ -79,6 +79,4 @@ def held_out_errors(model: CrossbarModel, spec: CrossbarSpec, samples: Samples, 
         "linear": LinearCircuit(spec)(v, g),
         "ideal": Ideal()(v, g),
     }
-    return {
-        name: nf_error(i, i_exact, i_ideal, Generator().manual_seed(seed)) for name, i in currents.items()
-    }
+    return {name: nf_error(i, i_exact, i_ideal, Generator().manual_seed(seed)) for name, i in currents.items()}

@@ -68,9 +68,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         raise FileNotFoundError(f"There is no emulator file {path}.")
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}. Make it again with `geniex train`.") from error
+        raise ValueError(
+            f"{path} is not a whole safetensors file: {error}. Make it again with `geniex train`."
+        ) from error
 
 
 def _card(path: Path, header: dict[str, str]) -> EmulatorCard:
@@ -79,5 +81,5 @@ def _card(path: Path, header: dict[str, str]) -> EmulatorCard:
         raise ValueError(f"{path} is not an emulator of this version: its format is {found}, not {FORMAT}.")
     try:
         return EmulatorCard.from_dict(json.loads(header["card"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}. Make it again with `geniex train`.") from error

@@ -32,7 +32,7 @@ class Samples:
         return Samples(self.window, self.v_level[crossbars], self.g_level[crossbars], self.f[crossbars])
 
     def inputs(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """v (crossbar, input, row) in volt and g (crossbar, row, col) in siemens."""
+        """Voltages (crossbar, input, row) in volt and conductances (crossbar, row, col) in siemens."""
         return self.window.voltages(self.v_level, dtype), self.window.conductances(self.g_level, dtype)
 
 
@@ -68,5 +68,3 @@ def solve_samples(
         parts.append((v_level, g_level, (v @ g / circuit(v, g)).float()))
         advance(count * inputs)
     return Samples(window, *(torch.cat(part) for part in zip(*parts, strict=True)))
-
-

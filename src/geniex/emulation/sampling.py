@@ -39,7 +39,9 @@ class MixedDigits:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`MixedDigits({name}=...)` must lie between 0 and 1; got {getattr(self, name)}.")
 
-    def conductance_levels(self, count: int, rows: int, cols: int, generator: Generator) -> Int[Tensor, "count row col"]:
+    def conductance_levels(
+        self, count: int, rows: int, cols: int, generator: Generator
+    ) -> Int[Tensor, "count row col"]:
         """Levels of `count` crossbars. In a network-like one, groups of columns hold slices of falling density."""
         slices = torch.randint(1, 5, (count, 1, 1), generator=generator)
         first = torch.randint(0, 4, (count, 1, 1), generator=generator)

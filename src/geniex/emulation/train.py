@@ -1,8 +1,8 @@
 """Training of the GENIEx network on exactly solved crossbars.
 
-The loss is the squared error of NF itself, 1 / f_R - 1 / f_R_exact, because that is the metric. What limits the network is the
-number of distinct crossbars it has seen (its first layer has a weight per cell and hidden unit): few inputs on each of
-many crossbars are the best use of solver time.
+The loss is the squared error of NF itself, 1 / f_R - 1 / f_R_exact, because that is the metric. What limits the network
+is the number of distinct crossbars it has seen (its first layer has a weight per cell and hidden unit): few inputs on
+each of many crossbars are the best use of solver time.
 """
 
 import dataclasses

@@ -1,0 +1,18 @@
+"""What a network's accuracy becomes on non-ideal crossbars, and how far each model is from the exact circuit."""
+
+from geniex.evaluation.images import LabelledImages, Preprocess, load_images, pack_folder
+from geniex.evaluation.results import Evaluation, ModelResult, NfError, NfSample
+from geniex.evaluation.run import RunOptions, evaluate
+
+__all__ = [
+    "Evaluation",
+    "LabelledImages",
+    "ModelResult",
+    "NfError",
+    "NfSample",
+    "Preprocess",
+    "RunOptions",
+    "evaluate",
+    "load_images",
+    "pack_folder",
+]

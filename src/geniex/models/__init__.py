@@ -1,0 +1,1 @@
+"""Ways of computing a crossbar, all with one interface: conductances, then voltages, give currents."""

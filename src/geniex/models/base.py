@@ -58,7 +58,7 @@ class CrossbarModel(nn.Module, ABC):
 
 
 def check_range(model: CrossbarModel, needed: OperatingRange) -> None:
-    """Raise ValueError if `model` was made for another crossbar, or for fewer voltages or conductances than `needed`."""
+    """Raise ValueError if `model` was made for another crossbar, or for less voltage or conductance than `needed`."""
     offered, name = model.operating_range, type(model).__name__
     if offered is None:
         return
@@ -83,12 +83,15 @@ def check_conductances(g: Tensor, spec: CrossbarSpec | None = None) -> None:
     if not g.is_floating_point() or g.dim() < 2:
         raise ValueError(f"`g` must be a floating tensor (*tile, row, col) in siemens; got {_describe(g)}.")
     if spec is not None and g.shape[-2:] != (spec.rows, spec.cols):
-        raise ValueError(f"`g` must end in (row, col) = ({spec.rows}, {spec.cols}), the crossbar's; got {_describe(g)}.")
+        raise ValueError(
+            f"`g` must end in (row, col) = ({spec.rows}, {spec.cols}), the crossbar's; got {_describe(g)}."
+        )
     wrong = ~(torch.isfinite(g) & (g >= 0))
     if wrong.any():
         first = g[wrong][0].item()
         raise ValueError(
-            f"`g` must be finite and at least 0 S; {int(wrong.sum())} of {g.numel()} values are not, the first is {first}."
+            f"`g` must be finite and at least 0 S; {int(wrong.sum())} of {g.numel()} values are not, "
+            f"the first is {first}."
         )
 
 
@@ -97,7 +100,9 @@ def check_voltages(v: Tensor, g: Tensor) -> None:
     if v.dim() < 2 or v.shape[-1] != g.shape[-2]:
         raise ValueError(f"`v` must be (*tile, input, row) in volt with row = {g.shape[-2]}; got {_describe(v)}.")
     if v.dtype != g.dtype or v.device != g.device:
-        raise ValueError(f"`v` must have the dtype and device of `g`, {_describe(g)}; got {_describe(v)}. Cast one of them.")
+        raise ValueError(
+            f"`v` must have the dtype and device of `g`, {_describe(g)}; got {_describe(v)}. Cast one of them."
+        )
     if not torch.isfinite(v).all():
         raise ValueError(f"`v` must be finite; {int((~torch.isfinite(v)).sum())} of {v.numel()} values are not.")
 

@@ -66,7 +66,8 @@ class _Solve(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad_i: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (grad_i,) = grad_outputs
         u, v, g = ctx.saved_tensors
         grad_v, grad_g = ctx.solver.gradients(u, g, grad_i)
         return grad_v.sum_to_size(v.shape), grad_g, None
@@ -88,6 +89,7 @@ def _require_convergence(parts: list[Solution], solver: NewtonKrylov, v: Tensor)
         total = sum(part.converged.numel() for part in parts)
         worst = max((part.residual.max().item() for part in parts), key=lambda r: math.inf if math.isnan(r) else r)
         raise RuntimeError(
-            f"{failed} of {total} circuits did not converge: the worst residual is {worst:.3g} V, the tolerance "
-            f"{solver.tolerance(v.dtype):.3g} of the largest input. Solve in float64, or pass `Circuit` a larger `rtol`."
+            f"{failed} of {total} circuits did not converge: the worst residual is {worst:.3g} V, "
+            f"the tolerance {solver.tolerance(v.dtype):.3g} of the largest input. "
+            "Solve in float64, or pass a larger `rtol` to `Circuit`."
         )

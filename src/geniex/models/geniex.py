@@ -113,7 +113,8 @@ def _ratio_in_chunks(driven: Tensor, half: Tensor, weight: Tensor, offset: Tenso
     tile = torch.broadcast_shapes(driven.shape[:-2], half.shape[:-1])
     count, (inputs, hidden) = tile.numel(), driven.shape[-2:]
     which = torch.arange(driven.shape[:-2].numel(), device=driven.device).view(driven.shape[:-2]).expand(tile).flatten()
-    driven, half = driven.reshape(-1, inputs, hidden), half.expand(*tile, -1).reshape(count, 1, hidden)
+    driven = driven.reshape(driven.shape[:-2].numel(), inputs, hidden)
+    half = half.expand(*tile, -1).reshape(count, 1, hidden)
     offset = offset.expand(*tile, -1).reshape(count, 1, -1)
     step = max(1, CHUNK_ACTIVATIONS // max(1, inputs * hidden))
     parts = []
@@ -121,7 +122,7 @@ def _ratio_in_chunks(driven: Tensor, half: Tensor, weight: Tensor, offset: Tenso
         first = which[k : k + step]
         shared = driven[first] if step > 1 else driven[int(first)].unsqueeze(0)
         parts.append(torch.maximum(shared, -half[k : k + step]) @ weight.mT + offset[k : k + step])
-    return torch.cat(parts).view(*tile, inputs, -1)
+    return torch.cat(parts).view(*tile, inputs, len(weight))
 
 
 def _check_inside(name: str, x: Tensor, bounds: tuple[float, float], unit: str) -> None:

@@ -9,12 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geniex.circuit.spec import CrossbarSpec
-from geniex.circuit.wires import word_line_resistance
 from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_voltages
 
 __all__ = ["LinearCircuit"]
 
-CHUNK_CROSSBARS = 64
+CHUNK_CROSSBARS = 16
 
 
 class LinearCircuit(CrossbarModel):
@@ -46,25 +45,46 @@ class LinearCircuit(CrossbarModel):
 def _transfer(spec: CrossbarSpec, g: Float[Tensor, "batch row col"]) -> Float[Tensor, "batch row col"]:
     """Column current per volt on each row, in siemens.
 
-    Up to and including row `i` the bit lines carry J = H v - B c, with `c` their potentials at that row. A row adds
-    A (v_i 1 - c), A = (1 + diag(g_i) R)^-1 diag(g_i) with R the word line's resistances; one wire segment turns (H, B)
-    into (1 + r_col B)^-1 (H, B); the sense amplifiers close the recursion with c = r_sink J.
+    Up to and including row `i` the bit lines carry J = sum_k H_k v_k - B c, with `c` their potentials at that row. A
+    row adds A (v_i 1 - c), A being its word line's; a wire segment turns (H, B) into W (H, B), W = (1 + r_col B)^-1;
+    the sense amplifiers close the recursion with c = r_sink J. The products of W that reach each H are formed on the
+    way back.
     """
-    batch, rows, cols = g.shape
-    eye = torch.eye(cols, dtype=g.dtype, device=g.device)
-    shared = word_line_resistance(spec, g)
-    line, drive = g.new_zeros(batch, cols, cols), g.new_zeros(batch, cols, 0)
-    for row in range(rows):
-        cell = torch.diag_embed(g[:, row])
-        ladder = torch.linalg.solve(eye + g[:, row, :, None] * shared, cell)
-        line, drive = _through(spec.r_col if row else 0.0, line, drive, eye)
-        line, drive = line + ladder, torch.cat([drive, ladder.sum(-1, keepdim=True)], dim=-1)
-    return _through(spec.r_sink, line, drive, eye)[1].mT
+    lines = _word_lines(spec, g)
+    eye = torch.eye(spec.cols, dtype=g.dtype, device=g.device)
+    below, segments = lines[:, 0], []
+    for row in range(1, spec.rows):
+        segments.append(_inverse(eye + spec.r_col * below))
+        below = segments[-1] @ below + lines[:, row]
+    reach, driven = _inverse(eye + spec.r_sink * below), lines.sum(-1, keepdim=True)
+    columns = [reach @ driven[:, -1]]
+    for row in range(spec.rows - 2, -1, -1):
+        reach = reach @ segments[row]
+        columns.append(reach @ driven[:, row])
+    return torch.cat(columns[::-1], dim=-1).mT
 
 
-def _through(ohm: float, line: Tensor, drive: Tensor, eye: Tensor) -> tuple[Tensor, Tensor]:
-    """(H, B) behind a resistance in series with each bit line."""
-    if ohm == 0:
-        return line, drive
-    both = torch.linalg.solve(eye + ohm * line, torch.cat([line, drive], dim=-1))
-    return both[..., : eye.shape[0]], both[..., eye.shape[0] :]
+def _word_lines(spec: CrossbarSpec, g: Float[Tensor, "batch row col"]) -> Float[Tensor, "batch row col col"]:
+    """Cell currents of each word line per volt between its source and each bit line, A = D - D N D with D the cells.
+
+    N, the potential at one node per ampere into another, falls off to the right: N_jl = N_ll a_l+1 ... a_j.
+    `left` is the resistance that a node sees towards the driver, `right` the conductance that it sees away from it.
+    """
+    left, right = [torch.full_like(g[..., 0], spec.r_source)], [g[..., -1]]
+    for col in range(spec.cols - 1):
+        left.append(spec.r_row + left[-1] / (1 + g[..., col] * left[-1]))
+        right.append(g[..., -2 - col] + right[-1] / (1 + spec.r_row * right[-1]))
+    resistance, conductance = torch.stack(left, dim=-1), torch.stack(right[::-1], dim=-1)
+    node = resistance / (1 + resistance * conductance)
+    fall = -torch.log1p(spec.r_row * conductance).cumsum(
+        -1
+    )  # a logarithm: the products of long, resistive lines underflow
+    falls = torch.exp(-(fall.unsqueeze(-1) - fall.unsqueeze(-2)).abs())
+    col = torch.arange(spec.cols, device=g.device)
+    injected = torch.where(col[:, None] >= col, node.unsqueeze(-2), node.unsqueeze(-1))  # N at the node further left
+    return torch.diag_embed(g) - (g.unsqueeze(-1) * g.unsqueeze(-2)) * (falls * injected)
+
+
+def _inverse(a: Float[Tensor, "batch col col"]) -> Float[Tensor, "batch col col"]:
+    """Of symmetric matrices with eigenvalues of at least 1."""
+    return torch.cholesky_inverse(torch.linalg.cholesky(a))

@@ -1,0 +1,347 @@
+"""Configuration files: the border at which names and numbers in TOML or YAML become objects.
+
+A file is checked whole before anything runs; unknown fields are refused with the nearest valid name. The descriptions
+below are the documentation: `template` prints them as a commented file.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import nn
+
+from geniex.circuit.spec import CrossbarSpec
+from geniex.conversion import LayerConfig
+from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
+from geniex.devices import DeviceModel, Ohmic, Sinh
+from geniex.digital import Accumulator, FixedPoint
+from geniex.emulation.sampling import MixedDigits
+from geniex.emulation.train import TrainingRecipe
+from geniex.evaluation.images import Preprocess
+from geniex.functional import HardwareConfig
+from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
+from geniex.window import Window
+
+__all__ = ["EvaluationConfig", "TrainingConfig", "read_config", "template"]
+
+FLOORS: dict[str, FloorRemoval] = {"paper": PaperFloor(), "dummy_column": DummyColumn(), "digital": DigitalFloor()}
+MAPPINGS: dict[str, Mapping] = {"differential_pair": DifferentialPair(), "offset_column": OffsetColumn()}
+
+
+class Section(BaseModel):
+    """A table of a configuration file; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class CrossbarSection(Section):
+    """Geometry and parasitic resistances of one crossbar; a tile of a layer fills one crossbar."""
+
+    rows: int = Field(default=64, ge=1, description="word lines (inputs) of a crossbar")
+    cols: int = Field(default=64, ge=1, description="bit lines (outputs) of a crossbar")
+    r_source: float = Field(default=500.0, ge=0, description="driver of each word line, in ohm")
+    r_sink: float = Field(default=100.0, ge=0, description="sense amplifier of each bit line, in ohm")
+    r_row: float = Field(default=2.5, ge=0, description="word-line wire between neighbouring cells, in ohm")
+    r_col: float = Field(default=2.5, ge=0, description="bit-line wire between neighbouring cells, in ohm")
+
+    def build(self) -> CrossbarSpec:
+        """The circuit's geometry."""
+        return CrossbarSpec(**self.model_dump())
+
+
+class CellSection(Section):
+    """The memory cells."""
+
+    device: Literal["sinh", "ohmic"] = Field(
+        default="sinh", description="I-V curve: sinh (I = g v0 sinh(v / v0)) or ohmic (I = g v)"
+    )
+    v0: float = Field(default=0.25, gt=0, description="voltage at which the sinh bends, in volt; ohmic cells ignore it")
+    r_on: float = Field(default=1e5, gt=0, description="resistance of the largest weight digit, in ohm")
+    on_off: float = Field(default=6.0, gt=1, description="resistance of digit 0 over r_on")
+
+    def build(self) -> DeviceModel:
+        """The cells' I-V curve."""
+        return Sinh(self.v0) if self.device == "sinh" else Ohmic()
+
+
+class WeightSection(Section):
+    """Number format of the weights: signed fixed point, cut into slices of one cell each."""
+
+    bits: int = Field(default=16, ge=2, le=16, description="total width in bits, sign included")
+    fraction_bits: int = Field(
+        default=13, ge=-16, le=32, description="bits behind the point; the range is +-2^(bits - 1 - fraction_bits)"
+    )
+    slice_bits: int = Field(default=4, ge=1, le=8, description="bits per cell; must divide bits")
+    mapping: Literal["differential_pair", "offset_column"] = Field(
+        default="differential_pair", description="signed weights as differential_pair (W+ and W-) or offset_column"
+    )
+
+
+class InputSection(Section):
+    """Number format of the layers' inputs: signed fixed point, driven as streams of one digit each."""
+
+    bits: int = Field(default=16, ge=2, le=16, description="total width in bits, sign included")
+    fraction_bits: int = Field(
+        default=12, ge=-16, le=32, description="bits behind the point; the range is +-2^(bits - 1 - fraction_bits)"
+    )
+    stream_bits: int = Field(
+        default=4, ge=1, le=8, description="bits per stream, the width of the DAC; must divide bits"
+    )
+    v_max: float = Field(default=0.25, gt=0, description="voltage of the largest input digit, in volt")
+
+
+class AdcSection(Section):
+    """Output converter of each column."""
+
+    bits: int = Field(default=14, ge=1, le=32, description="resolution in bits")
+    full_scale: float | None = Field(
+        default=None,
+        gt=0,
+        description="current of the largest code, in ampere; left out, one code is one product of levels",
+    )
+
+
+class AccumulatorSection(Section):
+    """Register that sums the partial products of an output; it saturates."""
+
+    bits: int = Field(default=32, ge=2, le=53, description="total width in bits, sign included")
+    fraction_bits: int = Field(default=24, ge=-16, le=64, description="bits behind the point")
+
+
+class LayerSection(Section):
+    """Which layers run on crossbars."""
+
+    digital: tuple[str, ...] = Field(
+        default=(), description="names of layers to leave digital; * matches any part of a name"
+    )
+
+
+class PreprocessSection(Section):
+    """What the network wants done to uint8 RGB images: resize, crop, reorder, then (scale x - mean) / deviation."""
+
+    resize: int | None = Field(
+        default=None, ge=1, description="length of the shorter side, in pixels; left out, the size is kept"
+    )
+    crop: int | None = Field(
+        default=None, ge=1, description="side of the square cut from the centre, in pixels; left out, all is kept"
+    )
+    channel_order: Literal["RGB", "BGR"] = Field(default="RGB", description="order of the network's input channels")
+    scale: float = Field(default=1 / 255, description="factor on pixel values 0..255")
+    mean: tuple[float, float, float] = Field(default=(0.0, 0.0, 0.0), description="per channel, after scale")
+    deviation: tuple[float, float, float] = Field(default=(1.0, 1.0, 1.0), description="per channel, after scale")
+
+    def build(self) -> Preprocess:
+        """The function from images to inputs."""
+        return Preprocess(**self.model_dump())
+
+
+class EmulatorSection(Section):
+    """The trained network behind the model `geniex`."""
+
+    file: str = Field(
+        default="nominal_64x64_v250",
+        description="a file made by `geniex train`, relative to this one, or the name of a shipped emulator",
+    )
+
+
+class ExactSection(Section):
+    """The comparison of every model with the exact circuit, on tiles and inputs of the run."""
+
+    reads: int = Field(default=1024, ge=1, description="number of reads (one input on one tile) drawn from the run")
+    images: int = Field(
+        default=4, ge=1, description="number of images, the first of the run, from which they are drawn"
+    )
+    seed: int = Field(default=0, description="of the draw")
+
+
+class EvaluationConfig(Section):
+    """Hardware and run of `geniex evaluate`."""
+
+    adc: AdcSection | Literal["none"] = Field(
+        default=AdcSection(), description='"none" rounds to one product of levels, unclipped'
+    )
+    accumulator: AccumulatorSection | Literal["none"] = Field(
+        default=AccumulatorSection(), description='"none" holds every sum'
+    )
+    floor: Literal["paper", "dummy_column", "digital"] = Field(
+        default="paper",
+        description="removal of the current of digit 0: paper (ratio on the remainder), dummy_column, digital",
+    )
+    batch: int = Field(default=32, ge=1, description="images per forward pass")
+    crossbar: CrossbarSection = Field(default=CrossbarSection())
+    cell: CellSection = Field(default=CellSection())
+    weights: WeightSection = Field(default=WeightSection())
+    inputs: InputSection = Field(default=InputSection())
+    layers: LayerSection = Field(default=LayerSection())
+    preprocess: PreprocessSection = Field(default=PreprocessSection())
+    emulator: EmulatorSection = Field(default=EmulatorSection())
+    exact: ExactSection = Field(default=ExactSection())
+
+    def hardware(self) -> HardwareConfig:
+        """Digits, tiles and converters.
+
+        Raises:
+            ValueError: if a digit width does not divide the total.
+        """
+        return HardwareConfig(
+            rows=self.crossbar.rows,
+            cols=self.crossbar.cols,
+            weights=FixedPoint(self.weights.bits, self.weights.fraction_bits),
+            inputs=FixedPoint(self.inputs.bits, self.inputs.fraction_bits),
+            slice_bits=self.weights.slice_bits,
+            dac=Dac(self.inputs.stream_bits, self.inputs.v_max),
+            adc=None if isinstance(self.adc, str) else Adc(**self.adc.model_dump()),
+            g_on=1 / self.cell.r_on,
+            g_off=1 / (self.cell.r_on * self.cell.on_off),
+            floor=FLOORS[self.floor],
+            mapping=MAPPINGS[self.weights.mapping],
+            accumulator=None if isinstance(self.accumulator, str) else Accumulator(**self.accumulator.model_dump()),
+        )
+
+    def layer_config(self, network: nn.Module) -> LayerConfig:
+        """The hardware of each layer of `network`.
+
+        Raises:
+            ValueError: if a name in `layers.digital` matches no layer.
+        """
+        hardware, names = self.hardware(), [name for name, _ in network.named_modules() if name]
+        for pattern in self.layers.digital:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ValueError(
+                    f"`layers.digital` names {pattern!r}, but no layer is called so.{_nearest(pattern, names)}"
+                )
+
+        def settings(name: str, module: nn.Module) -> HardwareConfig | None:
+            return None if any(fnmatchcase(name, pattern) for pattern in self.layers.digital) else hardware
+
+        return settings
+
+
+class DigitSection(Section):
+    """What DACs drive and cells store."""
+
+    v_max: float = Field(default=0.25, gt=0, description="voltage of the largest input digit, in volt")
+    v_bits: int = Field(default=4, ge=1, le=8, description="bits of an input digit")
+    g_bits: int = Field(default=4, ge=1, le=8, description="bits of a weight digit")
+    sparsest: float = Field(default=0.95, ge=0, le=1, description="largest share of zeros that is drawn")
+    network_share: float = Field(
+        default=0.5, ge=0, le=1, description="share of crossbars and inputs drawn like a network's digits"
+    )
+
+
+class TrainingSection(Section):
+    """How much to solve and how to fit."""
+
+    crossbars: int = Field(
+        default=20_000, ge=1, description="crossbars to solve; a crossbar of 64x64 takes 4 KiB of memory"
+    )
+    inputs: int = Field(default=4, ge=1, description="inputs on each crossbar")
+    epochs: int = Field(default=10, ge=1, description="passes over the samples")
+    batch: int = Field(default=128, ge=1, description="crossbars per optimizer step")
+    learning_rate: float = Field(default=1e-3, gt=0, description="peak of the one-cycle schedule")
+    hidden: int = Field(default=500, ge=1, description="width of the hidden layer")
+    held_out_crossbars: int = Field(default=128, ge=1, description="unseen crossbars on which errors are measured")
+    held_out_inputs: int = Field(default=16, ge=1, description="inputs on each of them")
+    seed: int = Field(default=0, description="of everything random")
+
+
+class TrainingConfig(Section):
+    """Crossbar, digits and recipe of `geniex train`."""
+
+    crossbar: CrossbarSection = Field(default=CrossbarSection())
+    cell: CellSection = Field(default=CellSection())
+    digits: DigitSection = Field(default=DigitSection())
+    training: TrainingSection = Field(default=TrainingSection())
+
+    def window(self) -> Window:
+        """Voltages and conductances of the digits."""
+        g_on = 1 / self.cell.r_on
+        return Window(self.digits.v_max, g_on, g_on / self.cell.on_off, self.digits.v_bits, self.digits.g_bits)
+
+    def sampling(self) -> MixedDigits:
+        """Distribution of the digits."""
+        return MixedDigits(**self.digits.model_dump(exclude={"v_max"}))
+
+    def recipe(self) -> TrainingRecipe:
+        """Amounts and rates."""
+        return TrainingRecipe(**self.training.model_dump())
+
+
+Config = TypeVar("Config", EvaluationConfig, TrainingConfig)
+
+
+def read_config(path: str | os.PathLike[str], kind: type[Config]) -> Config:
+    """Read a TOML (`.toml`) or YAML (`.yaml`, `.yml`) file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming every unknown field, wrong type and value out of range.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no configuration file {path}.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".toml":
+            content: Any = tomllib.loads(text)
+        elif path.suffix in (".yaml", ".yml"):
+            content = yaml.safe_load(text) or {}
+        else:
+            raise ValueError(f"its name ends in {path.suffix!r}, not in .toml, .yaml or .yml")
+        return kind.model_validate(content)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_problem(kind, dict(detail))}" for detail in error.errors())
+        raise ValueError(f"{path} cannot be used:\n{problems}") from error
+    except (ValueError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} cannot be read: {error}.") from error
+
+
+def template(kind: type[EvaluationConfig] | type[TrainingConfig]) -> str:
+    """A TOML file of all fields with their defaults, each explained."""
+    return "\n".join([f"# {kind.__doc__}", *_lines(kind)]) + "\n"
+
+
+def _lines(section: type[Section]) -> Iterator[str]:
+    tables: list[tuple[str, type[Section]]] = []
+    for name, field in section.model_fields.items():
+        default = field.default
+        if isinstance(default, Section):
+            tables.append((name, type(default)))
+            continue
+        value = "" if default is None else json.dumps(list(default) if isinstance(default, tuple) else default)
+        yield f"{'# ' if default is None else ''}{name} = {value}".rstrip() + f"  # {field.description}"
+    for name, table in tables:
+        yield f"\n# {table.__doc__}"
+        alternative = section.model_fields[name].description
+        if alternative:
+            yield f"# Instead of this table, at the top of the file: {name} = {alternative.replace(' ', '  # ', 1)}"
+        yield f"[{name}]"
+        yield from _lines(table)
+
+
+def _problem(kind: type[Section], detail: dict[str, Any]) -> str:
+    """One line for one error of pydantic."""
+    where = [
+        str(part)
+        for part in detail["loc"]
+        if not str(part).endswith("Section") and not str(part).startswith("literal[")
+    ]
+    name = ".".join(where)
+    if detail["type"] == "extra_forbidden":
+        section: Any = kind
+        for part in where[:-1]:
+            section = type(section.model_fields[part].default) if part in section.model_fields else section
+        return f"`{name}` is not a field.{_nearest(where[-1], list(section.model_fields))}"
+    return f"`{name}`: {detail['msg']}; got {detail['input']!r}."
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else f" Possible: {', '.join(names[:12])}."

@@ -1,0 +1,202 @@
+"""Accuracy of a network under several models of the crossbar, on the same images."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+import geniex
+from geniex.conversion import LayerConfig, convert
+from geniex.evaluation.fidelity import compare_with_exact, sample_reads
+from geniex.evaluation.images import LabelledImages, Preprocess
+from geniex.evaluation.results import Evaluation, ModelResult
+from geniex.evaluation.store import BatchStore, fingerprint
+from geniex.functional import HardwareConfig
+from geniex.models.base import CrossbarModel
+from geniex.models.circuit import Circuit
+
+__all__ = ["RunOptions", "evaluate"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage (a model's name, or what else goes on), the images done, and their total."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is done; what it computes is in the arguments of `evaluate`.
+
+    Attributes:
+        prepare: from uint8 images (image, height, width, 3) to the network's input.
+        batch: images per forward pass.
+        exact: the exact circuit that all models are compared with; None leaves the comparison out.
+        reads: number of reads of the run on which they are compared.
+        read_images: number of images, the first ones of the run, from which these reads are drawn.
+        seed: of the sampled reads.
+        folder: where results of single batches are kept, so that a killed run continues; None keeps nothing.
+        progress: told how far the run is.
+    """
+
+    prepare: Callable[[np.ndarray], Tensor] = field(default_factory=Preprocess)
+    batch: int = 32
+    exact: Circuit | None = None
+    reads: int = 1024
+    read_images: int = 4
+    seed: int = 0
+    folder: Path | None = None
+    progress: Progress = lambda stage, done, total: None
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "reads", "read_images"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+
+
+def evaluate(
+    network: nn.Module,
+    images: LabelledImages,
+    models: Mapping[str, CrossbarModel | None],
+    config: HardwareConfig | LayerConfig,
+    options: RunOptions = RunOptions(),
+) -> Evaluation:
+    """Classify images under every model, and compare the models with the exact circuit on reads of this run.
+
+    Args:
+        network: the trained network; it is not changed.
+        images: labelled images.
+        models: by name, in the order of the table; None is the digital network itself.
+        config: the hardware, for all layers or per layer; see `convert`.
+        options: batches, sampling, storage, progress.
+
+    Raises:
+        ValueError: if a layer cannot be mapped, a model does not fit, or labels exceed the network's classes. All
+            networks are converted before the first image is classified.
+        RuntimeError: if a circuit does not converge.
+    """
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    training = network.training
+    network.eval()
+    try:
+        networks = {
+            name: network if model is None else convert(network, model, config) for name, model in models.items()
+        }
+        hardware = _hardware(network, config)
+        keys = {name: fingerprint(network, hardware, *([model] if model else [])) for name, model in models.items()}
+        runs = {name: _classify(name, networks[name], images, keys[name], options) for name in networks}
+        results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
+        analog = {name: model for name, model in models.items() if model is not None}
+        sample = None
+        if analog and options.exact is not None:
+            errors, sample = _compare(network, images, analog, config, options)
+            results = [replace(result, nf=errors.get(result.name)) for result in results]
+    finally:
+        network.train(training)
+    return Evaluation(
+        title=f"{type(network).__name__} on {images.source}",
+        version=geniex.__version__,
+        started=started,
+        provenance={"images": images.source, "count": len(images)},
+        config={"hardware": repr(hardware)},
+        models=results,
+        sample=sample,
+    )
+
+
+def _hardware(network: nn.Module, config: HardwareConfig | LayerConfig) -> object:
+    """The configuration as a value that a digest can be taken of."""
+    if isinstance(config, HardwareConfig):
+        return config
+    return [(name, config(name, module)) for name, module in network.named_modules() if name]
+
+
+@torch.no_grad()
+def _classify(
+    name: str, network: nn.Module, images: LabelledImages, key: str, options: RunOptions
+) -> tuple[np.ndarray, float]:
+    """Predicted classes, and seconds per image."""
+    store, parts, seconds = BatchStore(options.folder), [], 0.0
+    options.progress(name, 0, len(images))
+    for batch in _batches(images, options.batch):
+        x = _input(network, batch, options)
+        batch_key = fingerprint(key, x)
+        stored = store.get(batch_key)
+        if stored is None:
+            began = time.perf_counter()
+            logits = network(x)
+            _check_classes(logits, batch)
+            stored = logits.argmax(-1).cpu().numpy(), time.perf_counter() - began
+            store.put(batch_key, *stored)
+        parts.append(stored[0])
+        seconds += stored[1]
+        options.progress(name, sum(map(len, parts)), len(images))
+    return np.concatenate(parts), seconds / len(images)
+
+
+def _input(network: nn.Module, images: LabelledImages, options: RunOptions) -> Tensor:
+    """Prepared images on the device of the network's weights."""
+    x = options.prepare(images.images)
+    return next((x.to(weight.device) for weight in network.parameters()), x)
+
+
+def _batches(images: LabelledImages, size: int) -> Iterator[LabelledImages]:
+    for start in range(0, len(images), size):
+        yield LabelledImages(images.images[start : start + size], images.labels[start : start + size], images.source)
+
+
+def _check_classes(logits: Tensor, batch: LabelledImages) -> None:
+    if logits.dim() != 2:
+        raise ValueError(
+            f"The network must return logits (image, class); it returned a tensor of shape {tuple(logits.shape)}."
+        )
+    if batch.labels.min() < 0 or batch.labels.max() >= logits.shape[-1]:
+        raise ValueError(
+            f"{batch.source} has labels from {batch.labels.min()} to {batch.labels.max()}, "
+            f"but the network has {logits.shape[-1]} classes."
+        )
+
+
+def _results(
+    labels: np.ndarray, runs: Mapping[str, tuple[np.ndarray, float]], digital: str | None
+) -> list[ModelResult]:
+    reference = runs[digital][0] if digital is not None else None
+    results = []
+    for name, (predicted, seconds) in runs.items():
+        top1 = float((predicted == labels).mean())
+        low, high = wilson_interval(top1, len(labels))
+        difference = agreement = None
+        if reference is not None:
+            difference = top1 - float((reference == labels).mean())
+            agreement = float((predicted == reference).mean())
+        results.append(ModelResult(name, len(labels), top1, low, high, difference, agreement, seconds))
+    return results
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % confidence interval of a share of `count` (Wilson 1927)."""
+    z = 1.96
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _compare(
+    network: nn.Module,
+    images: LabelledImages,
+    analog: dict[str, CrossbarModel],
+    config: HardwareConfig | LayerConfig,
+    options: RunOptions,
+) -> tuple[dict[str, Any], Any]:
+    assert options.exact is not None
+    options.progress("exact circuit", 0, options.reads)
+    generator = Generator().manual_seed(options.seed)
+    x = _input(network, images.first(min(options.read_images, len(images))), options)
+    reads = sample_reads(network, config, x, options.reads, generator)
+    found = compare_with_exact(analog, options.exact, reads, generator)
+    options.progress("exact circuit", options.reads, options.reads)
+    return found

@@ -1,0 +1,77 @@
+"""Sentences made from the numbers of an evaluation, for whichever models ran."""
+
+from collections.abc import Sequence
+
+from geniex.evaluation.results import Evaluation, ModelResult
+from geniex.report.formats import count, percent, points, significant
+
+__all__ = ["MEANINGS", "headline", "reads_checked", "uncertainty"]
+
+PHRASES = {
+    "digital": "the digital network",
+    "ideal": "ideal crossbars",
+    "linear": "the linear circuit",
+    "geniex": "GENIEx",
+    "circuit": "the exact circuit",
+}
+MEANINGS = {
+    "digital": "The network as trained, in floating point. No crossbars.",
+    "ideal": "Crossbars without parasitics. What it loses comes from number formats and converters.",
+    "linear": "Wire, source and sink resistances around cells that obey Ohm's law.",
+    "geniex": "A network that learned from the exact circuit how wires and nonlinear cells bend column currents.",
+    "circuit": "The nonlinear equations of wires and cells, solved for every read. The reference for the others.",
+}
+
+
+def headline(evaluation: Evaluation) -> str:
+    """The result in one or two sentences: accuracies, then errors against the exact circuit."""
+    return " ".join(part for part in (_accuracy(evaluation.models), _errors(evaluation.models)) if part)
+
+
+def uncertainty(models: Sequence[ModelResult]) -> str:
+    """How well these accuracies are known, in one sentence."""
+    half_width = max(result.high - result.low for result in models) / 2
+    sentence = f"With {_images(models)}, an accuracy is known to about ±{percent(half_width)} points (95 % confidence)."
+    if all(result.difference is None or result.name == "digital" for result in models):
+        return sentence
+    return f"{sentence} Differences to the digital network are known better, since both classify the same images."
+
+
+def reads_checked(models: Sequence[ModelResult]) -> str:
+    """On how many reads and columns the errors stand; empty where no model was checked."""
+    pairs = dict.fromkeys((result.nf.reads, result.nf.columns) for result in models if result.nf)
+    return " or ".join(f"{count(reads, 'read')} ({count(columns, 'column current')})" for reads, columns in pairs)
+
+
+def _accuracy(models: Sequence[ModelResult]) -> str:
+    first, *rest = sorted(models, key=lambda result: result.name != "digital")
+    verb = "classify" if first.name == "ideal" else "classifies"
+    opening = f"On {_images(models)}, {_phrase(first.name)} {verb} {percent(first.top1)} % correctly"
+    return _join([opening, *map(_accuracy_clause, rest)]) + "."
+
+
+def _accuracy_clause(result: ModelResult) -> str:
+    change = "" if result.difference is None else f" ({points(result.difference)} points)"
+    return f"{_phrase(result.name)} {percent(result.top1)} %{change}"
+
+
+def _errors(models: Sequence[ModelResult]) -> str:
+    errors = sorted((result.nf.rmse, result.name) for result in models if result.nf and result.name != "circuit")
+    if not errors:
+        return ""
+    currents = _join([f"{significant(rmse)} % with {_phrase(name)}" for rmse, name in errors])
+    return f"Measured against the exact circuit, column currents are off by {currents} (RMS, of the ideal current)."
+
+
+def _images(models: Sequence[ModelResult]) -> str:
+    """`128 images`, or the range where models saw different numbers."""
+    fewest, most = min(result.images for result in models), max(result.images for result in models)
+    return count(most, "image") if fewest == most else f"{fewest:,} to {count(most, 'image')}"
+
+
+def _phrase(name: str) -> str:
+    return PHRASES.get(name, name)
+
+
+def _join(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,71 @@
+"""The terminal table says what the evaluation found, in 80 columns and plain ASCII cells."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from geniex.report import results_table
+from geniex.report.formats import fixed, points, significant
+
+
+def lines(evaluation, width=80):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(results_table(evaluation))
+    return console.file.getvalue().splitlines()
+
+
+def row(evaluation, name):
+    (found,) = [line for line in lines(evaluation) if line.split()[:1] == [name]]
+    return found.split()[1:]
+
+
+def test_every_number_of_a_model_stands_in_its_row(evaluation):
+    assert row(evaluation, "linear") == [
+        "42.2", "(34.0-50.8)", "-28.1", "46.9", "0.121", "8.37", "(8.02-8.71)", "256",
+    ]  # fmt: skip
+
+
+def test_what_does_not_exist_is_a_dash(evaluation):
+    assert row(evaluation, "digital")[-2:] == ["-", "-"]
+    alone = replace(evaluation, models=[replace(evaluation.models[1], difference=None, agreement=None)])
+    assert row(alone, "ideal")[2:4] == ["-", "-"]
+
+
+def test_rows_keep_the_order_of_the_run(evaluation):
+    names = [line.split()[0] for line in lines(evaluation) if line.split()]
+    assert names[-4:] == ["digital", "ideal", "linear", "geniex"]
+
+
+def test_text_of_users_is_not_markup(evaluation):
+    odd = replace(evaluation, title="[red]title[/red]", models=[replace(evaluation.models[0], name="[b]x[/b]")])
+    text = "\n".join(lines(odd))
+    assert "[red]title[/red]" in text
+    assert "[b]x[/b]" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.29984, "0.300"),
+        (31.24, "31.2"),
+        (1234.5, "1234"),
+        (0.0041, "0.0041"),
+        (0, "0.0"),
+        (3e-7, "<0.0001"),
+        (None, "-"),
+    ],
+)
+def test_three_digits_matter(value, text):
+    assert significant(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0.0"), (-1e-5, "0.0"), (0.0078, "+0.8"), (-0.281, "-28.1")])
+def test_a_difference_has_a_sign_unless_it_is_none(value, text):
+    assert points(value) == text
+
+
+def test_a_small_number_is_never_printed_as_zero():
+    assert fixed(0.0004, 2) == "<0.01"
+    assert fixed(0.0, 2) == "0.00"
