@@ -4,12 +4,14 @@ from importlib.metadata import version
 
 __version__ = version("geniex")
 
+from geniex import presets
 from geniex.circuit.spec import CrossbarSpec, Solution
 from geniex.conversion import convert, register_layer
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
 from geniex.devices import DeviceModel, Ohmic, Sinh
 from geniex.digital import Accumulator, FixedPoint
-from geniex.emulation.checkpoint import load
+from geniex.emulation import load
+from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
 from geniex.functional import HardwareConfig
 from geniex.layers import AnalogConv2d, AnalogLayer, AnalogLinear
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
@@ -18,3 +20,41 @@ from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
+
+__all__ = [
+    "Accumulator",
+    "Adc",
+    "AnalogConv2d",
+    "AnalogLayer",
+    "AnalogLinear",
+    "Circuit",
+    "CrossbarModel",
+    "CrossbarSpec",
+    "Dac",
+    "DeviceModel",
+    "DifferentialPair",
+    "DigitalFloor",
+    "DummyColumn",
+    "FixedPoint",
+    "FloorRemoval",
+    "Geniex",
+    "HardwareConfig",
+    "Ideal",
+    "LabelledImages",
+    "LinearCircuit",
+    "Mapping",
+    "OffsetColumn",
+    "Ohmic",
+    "OperatingRange",
+    "PaperFloor",
+    "Preprocess",
+    "Read",
+    "RunOptions",
+    "Sinh",
+    "Solution",
+    "convert",
+    "evaluate",
+    "load",
+    "presets",
+    "register_layer",
+]

@@ -288,7 +288,13 @@ def _evaluate(
 
 def _with_provenance(evaluation: Evaluation, config: EvaluationConfig) -> Evaluation:
     provenance = {**evaluation.provenance, "torch": torch.__version__, "command": shlex.join(["geniex", *sys.argv[1:]])}
-    return dataclasses.replace(evaluation, config=config.model_dump(mode="json"), provenance=provenance)
+    crossbar = f"{config.crossbar.rows} x {config.crossbar.cols} crossbars at {config.inputs.v_max:g} V"
+    return dataclasses.replace(
+        evaluation,
+        title=f"{evaluation.title}, {crossbar}",
+        config=config.model_dump(mode="json"),
+        provenance=provenance,
+    )
 
 
 def _speed(bars: Progress, task: Any, done: int) -> str:

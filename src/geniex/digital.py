@@ -7,7 +7,7 @@ dtype's exact range, so that nothing is rounded.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -50,7 +50,7 @@ class Accumulator:
             raise ValueError(f"`Accumulator(bits=...)` must lie between 2 and 53; got {self.bits}.")
 
 
-def quantize(x: Float[Tensor, "..."], number: FixedPoint) -> Int[Tensor, "..."]:
+def quantize(x: Shaped[Tensor, "..."], number: FixedPoint) -> Int[Tensor, "..."]:
     """Integers x 2^fraction_bits, truncated toward zero and saturated.
 
     Raises:

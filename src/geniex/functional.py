@@ -7,7 +7,7 @@ floor current -> ADC -> shift and add over slices and streams -> accumulate over
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from geniex.converters import Adc, Dac, FloorRemoval, PaperFloor, level_products
@@ -91,7 +91,7 @@ class AnalogMatmul:
         )
         self.model, self.config = model, config
 
-    def quantize(self, x: Float[Tensor, "..."]) -> Int[Tensor, "..."]:
+    def quantize(self, x: Shaped[Tensor, "..."]) -> Int[Tensor, "..."]:
         """Inputs as integers."""
         return quantize(x, self.config.inputs)
 

@@ -51,6 +51,8 @@ def load(path: str | os.PathLike[str]) -> Geniex:
     header, weights = _read(Path(path))
     card = _card(Path(path), header)
     try:
+        if not all(weight.isfinite().all() for weight in weights.values()):
+            raise ValueError("its weights are not finite")
         network = Geniex(card.spec, Scaling(**json.loads(header["scaling"])), hidden=len(weights["voltage.weight"]))
         network.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -101,7 +101,15 @@ def evaluate(
         title=f"{type(network).__name__} on {images.source}",
         version=geniex.__version__,
         started=started,
-        provenance={"images": images.source, "count": len(images)},
+        provenance={
+            "network": {"type": type(network).__qualname__, "digest": fingerprint(network)},
+            "images": {
+                "source": images.source,
+                "count": len(images),
+                "digest": fingerprint(images.images, images.labels),
+            },
+            "models": {name: fingerprint(model) for name, model in models.items() if model is not None},
+        },
         config={"hardware": repr(hardware)},
         models=results,
         sample=sample,

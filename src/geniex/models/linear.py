@@ -13,7 +13,7 @@ from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conduc
 
 __all__ = ["LinearCircuit"]
 
-CHUNK_CROSSBARS = 16
+CHUNK_CROSSBARS = 64
 
 
 class LinearCircuit(CrossbarModel):
@@ -50,24 +50,28 @@ def _transfer(spec: CrossbarSpec, g: Float[Tensor, "batch row col"]) -> Float[Te
     the sense amplifiers close the recursion with c = r_sink J. The products of W that reach each H are formed on the
     way back.
     """
-    lines = _word_lines(spec, g)
     eye = torch.eye(spec.cols, dtype=g.dtype, device=g.device)
-    below, segments = lines[:, 0], []
+    fall, node = _word_lines(spec, g)
+    below = _word_line(g[:, 0], fall[:, 0], node[:, 0])
+    segments, driven = [], [below.sum(-1, keepdim=True)]
     for row in range(1, spec.rows):
+        line = _word_line(g[:, row], fall[:, row], node[:, row])
+        driven.append(line.sum(-1, keepdim=True))
         segments.append(_inverse(eye + spec.r_col * below))
-        below = segments[-1] @ below + lines[:, row]
-    reach, driven = _inverse(eye + spec.r_sink * below), lines.sum(-1, keepdim=True)
-    columns = [reach @ driven[:, -1]]
-    for row in range(spec.rows - 2, -1, -1):
-        reach = reach @ segments[row]
-        columns.append(reach @ driven[:, row])
+        below = segments[-1] @ below + line
+    reach = _inverse(eye + spec.r_sink * below)
+    columns = [reach @ driven[-1]]
+    for segment, drive in zip(segments[::-1], driven[-2::-1], strict=True):
+        reach = reach @ segment
+        columns.append(reach @ drive)
     return torch.cat(columns[::-1], dim=-1).mT
 
 
-def _word_lines(spec: CrossbarSpec, g: Float[Tensor, "batch row col"]) -> Float[Tensor, "batch row col col"]:
-    """Cell currents of each word line per volt between its source and each bit line, A = D - D N D with D the cells.
+def _word_lines(
+    spec: CrossbarSpec, g: Float[Tensor, "batch row col"]
+) -> tuple[Float[Tensor, "batch row col"], Float[Tensor, "batch row col"]]:
+    """What `_word_line` needs of each node: the logarithm of its fall from the driver, and its own N.
 
-    N, the potential at one node per ampere into another, falls off to the right: N_jl = N_ll a_l+1 ... a_j.
     `left` is the resistance that a node sees towards the driver, `right` the conductance that it sees away from it.
     """
     left, right = [torch.full_like(g[..., 0], spec.r_source)], [g[..., -1]]
@@ -75,14 +79,21 @@ def _word_lines(spec: CrossbarSpec, g: Float[Tensor, "batch row col"]) -> Float[
         left.append(spec.r_row + left[-1] / (1 + g[..., col] * left[-1]))
         right.append(g[..., -2 - col] + right[-1] / (1 + spec.r_row * right[-1]))
     resistance, conductance = torch.stack(left, dim=-1), torch.stack(right[::-1], dim=-1)
-    node = resistance / (1 + resistance * conductance)
-    fall = -torch.log1p(spec.r_row * conductance).cumsum(
-        -1
-    )  # a logarithm: the products of long, resistive lines underflow
+    fall = torch.log1p(spec.r_row * conductance).cumsum(-1)  # a logarithm: products over resistive lines underflow
+    return fall, resistance / (1 + resistance * conductance)
+
+
+def _word_line(
+    g: Float[Tensor, "batch col"], fall: Float[Tensor, "batch col"], node: Float[Tensor, "batch col"]
+) -> Float[Tensor, "batch col col"]:
+    """Cell currents of a word line per volt between its source and each bit line, A = D - D N D with D its cells.
+
+    N is the potential at one node per ampere into another; it falls off from the left one to the right one.
+    """
+    col = torch.arange(g.shape[-1], device=g.device)
+    left_one = torch.where(col[:, None] >= col, node.unsqueeze(-2), node.unsqueeze(-1))
     falls = torch.exp(-(fall.unsqueeze(-1) - fall.unsqueeze(-2)).abs())
-    col = torch.arange(spec.cols, device=g.device)
-    injected = torch.where(col[:, None] >= col, node.unsqueeze(-2), node.unsqueeze(-1))  # N at the node further left
-    return torch.diag_embed(g) - (g.unsqueeze(-1) * g.unsqueeze(-2)) * (falls * injected)
+    return torch.diag_embed(g) - (g.unsqueeze(-1) * g.unsqueeze(-2)) * (falls * left_one)
 
 
 def _inverse(a: Float[Tensor, "batch col col"]) -> Float[Tensor, "batch col col"]:
