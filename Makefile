@@ -23,7 +23,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest --jaxtyping-packages=geniex,beartype.beartype
+	$(BIN)/python -m pytest
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -14,8 +14,8 @@ class Attenuated(geniex.CrossbarModel):
 
     def program(self, g):
         """Currents in ampere for voltages in volt."""
+        ideal = geniex.Ideal().program(g)  # checks g, and v when it reads
         loss = 1 - self.share * g.sum(dim=-2, keepdim=True) / 1e-4
-        ideal = geniex.Ideal().program(g)
         return lambda v: ideal(v) * loss
 
 

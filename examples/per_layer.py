@@ -1,4 +1,4 @@
-"""Hardware per layer: 8-bit numbers in the middle, the first and the last layer digital, a dummy column for the floor."""
+"""Hardware per layer: the first one digital, the others with 8-bit numbers and a dummy column for the floor."""
 
 import dataclasses
 

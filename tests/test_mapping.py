@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geniex.mapping import DifferentialPair, OffsetColumn
+from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
+from geniex.testing import check_mapping
 
 MAPPINGS = [DifferentialPair(), OffsetColumn()]
 each_mapping = pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda m: type(m).__name__)
@@ -40,3 +41,46 @@ def test_differential_pair_stores_magnitudes_by_sign():
 
 def test_offset_column_stores_shifted_weights():
     assert OffsetColumn().encode(torch.tensor([[-8, 0, 7]]), 4).tolist() == [[[0, 8, 15]]]
+
+
+# --- the contract for users' own mappings ---
+
+
+@each_mapping
+@pytest.mark.parametrize("bits", [2, 3, 6, 16])
+def test_mappings_keep_their_contract(mapping, bits):
+    check_mapping(mapping, bits)
+
+
+class Wrong(Mapping):
+    """A differential pair, spoilt: `encode` and `decode` change what it stores and gives back."""
+
+    arrays = 2
+
+    def __init__(self, encode=lambda stored: stored, decode=lambda y: y):
+        self.change_stored, self.change_product = encode, decode
+
+    def encode(self, w, bits):
+        return self.change_stored(DifferentialPair().encode(w, bits))
+
+    def decode(self, y, x, bits):
+        return self.change_product(DifferentialPair().decode(y, x, bits))
+
+
+WRONG = {
+    "encode makes `arrays` arrays": Wrong(encode=lambda stored: stored[:1]),
+    "encode makes whole numbers": Wrong(encode=lambda stored: stored.double()),
+    "levels lie in 0 .. 2": Wrong(encode=lambda stored: stored - 1),
+    "decode gives the signed products exactly": Wrong(decode=lambda y: y + 2**-10),
+    "decode gives the signed": Wrong(encode=lambda stored: stored.clamp(max=31)),  # loses -32, the one extreme
+}
+
+
+@pytest.mark.parametrize("property_", WRONG)
+def test_a_mapping_that_breaks_its_contract_is_told_how(property_):
+    with pytest.raises(AssertionError, match=f"This should hold: {property_}"):
+        check_mapping(WRONG[property_])
+
+
+def test_the_contract_holds_for_the_mapping_that_was_spoilt():
+    check_mapping(Wrong())

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 __version__ = version("geniex")
 
-from geniex import presets
+from geniex import presets, testing
 from geniex.circuit.spec import CrossbarSpec, Solution
 from geniex.conversion import convert, register_layer
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
@@ -57,4 +57,5 @@ __all__ = [
     "load",
     "presets",
     "register_layer",
+    "testing",
 ]

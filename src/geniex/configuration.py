@@ -7,14 +7,15 @@ below are the documentation: `template` prints them as a commented file.
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 from torch import nn
 
 from geniex.circuit.spec import CrossbarSpec
@@ -33,12 +34,42 @@ __all__ = ["EvaluationConfig", "TrainingConfig", "read_config", "template"]
 
 FLOORS: dict[str, FloorRemoval] = {"paper": PaperFloor(), "dummy_column": DummyColumn(), "digital": DigitalFloor()}
 MAPPINGS: dict[str, Mapping] = {"differential_pair": DifferentialPair(), "offset_column": OffsetColumn()}
+TABLE = "<table>"  # in pydantic's errors, the first branch of a choice between a table and "none"
+NoTable = Annotated[Literal["none"], Tag("none")]
+PROBLEMS = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text in quotes",
+    "tuple_type": "must be a list",
+    "model_type": "must be a table of fields",
+    "literal_error": "must be {expected}",
+    "less_than_equal": "must be at most {le}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be above {gt}",
+    "less_than": "must be below {lt}",
+    "missing": "has too few values",
+    "too_long": "has too many values",
+    "invalid_key": "has a field whose name is not text",
+    "value_error": "{error}",
+}
+"""What is wrong, by pydantic's name of it, with what pydantic tells about it."""
+
+
+def _branch(value: object) -> str:
+    return "none" if value == "none" else TABLE
+
+
+def _check_width(name: str, width: int, total: int) -> None:
+    if total % width:
+        possible = ", ".join(str(w) for w in range(1, 9) if total % w == 0)
+        raise ValueError(f"{name} must divide bits = {total}; got {width}. Possible: {possible}.")
 
 
 class Section(BaseModel):
     """A table of a configuration file; unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class CrossbarSection(Section):
@@ -83,6 +114,11 @@ class WeightSection(Section):
         default="differential_pair", description="signed weights as differential_pair (W+ and W-) or offset_column"
     )
 
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        _check_width("slice_bits", self.slice_bits, self.bits)
+        return self
+
 
 class InputSection(Section):
     """Number format of the layers' inputs: signed fixed point, driven as streams of one digit each."""
@@ -95,6 +131,11 @@ class InputSection(Section):
         default=4, ge=1, le=8, description="bits per stream, the width of the DAC; must divide bits"
     )
     v_max: float = Field(default=0.25, gt=0, description="voltage of the largest input digit, in volt")
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        _check_width("stream_bits", self.stream_bits, self.bits)
+        return self
 
 
 class AdcSection(Section):
@@ -119,7 +160,7 @@ class LayerSection(Section):
     """Which layers run on crossbars."""
 
     digital: tuple[str, ...] = Field(
-        default=(), description="names of layers to leave digital; * matches any part of a name"
+        default=(), strict=False, description="names of layers to leave digital; * matches any part of a name"
     )
 
 
@@ -134,8 +175,17 @@ class PreprocessSection(Section):
     )
     channel_order: Literal["RGB", "BGR"] = Field(default="RGB", description="order of the network's input channels")
     scale: float = Field(default=1 / 255, description="factor on pixel values 0..255")
-    mean: tuple[float, float, float] = Field(default=(0.0, 0.0, 0.0), description="per channel, after scale")
-    deviation: tuple[float, float, float] = Field(default=(1.0, 1.0, 1.0), description="per channel, after scale")
+    mean: tuple[float, float, float] = Field(
+        default=(0.0, 0.0, 0.0), strict=False, description="per channel in the network's order, after scale"
+    )
+    deviation: tuple[float, float, float] = Field(
+        default=(1.0, 1.0, 1.0), strict=False, description="per channel in the network's order, after scale"
+    )
+
+    @model_validator(mode="after")
+    def _builds(self) -> Self:
+        self.build()
+        return self
 
     def build(self) -> Preprocess:
         """The function from images to inputs."""
@@ -158,16 +208,16 @@ class ExactSection(Section):
     images: int = Field(
         default=4, ge=1, description="number of images, the first of the run, from which they are drawn"
     )
-    seed: int = Field(default=0, description="of the draw")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of the draw")
 
 
 class EvaluationConfig(Section):
     """Hardware and run of `geniex evaluate`."""
 
-    adc: AdcSection | Literal["none"] = Field(
+    adc: Annotated[Annotated[AdcSection, Tag(TABLE)] | NoTable, Discriminator(_branch)] = Field(
         default=AdcSection(), description='"none" rounds to one product of levels, unclipped'
     )
-    accumulator: AccumulatorSection | Literal["none"] = Field(
+    accumulator: Annotated[Annotated[AccumulatorSection, Tag(TABLE)] | NoTable, Discriminator(_branch)] = Field(
         default=AccumulatorSection(), description='"none" holds every sum'
     )
     floor: Literal["paper", "dummy_column", "digital"] = Field(
@@ -184,12 +234,13 @@ class EvaluationConfig(Section):
     emulator: EmulatorSection = Field(default=EmulatorSection())
     exact: ExactSection = Field(default=ExactSection())
 
-    def hardware(self) -> HardwareConfig:
-        """Digits, tiles and converters.
+    @model_validator(mode="after")
+    def _builds(self) -> Self:
+        self.hardware()
+        return self
 
-        Raises:
-            ValueError: if a digit width does not divide the total.
-        """
+    def hardware(self) -> HardwareConfig:
+        """Digits, tiles and converters."""
         return HardwareConfig(
             rows=self.crossbar.rows,
             cols=self.crossbar.cols,
@@ -249,7 +300,7 @@ class TrainingSection(Section):
     hidden: int = Field(default=500, ge=1, description="width of the hidden layer")
     held_out_crossbars: int = Field(default=128, ge=1, description="unseen crossbars on which errors are measured")
     held_out_inputs: int = Field(default=16, ge=1, description="inputs on each of them")
-    seed: int = Field(default=0, description="of everything random")
+    seed: int = Field(default=0, ge=0, lt=2**63 - 1, description="of everything random")
 
 
 class TrainingConfig(Section):
@@ -259,6 +310,12 @@ class TrainingConfig(Section):
     cell: CellSection = Field(default=CellSection())
     digits: DigitSection = Field(default=DigitSection())
     training: TrainingSection = Field(default=TrainingSection())
+
+    @model_validator(mode="after")
+    def _builds(self) -> Self:
+        for build in (self.window, self.sampling, self.recipe):
+            build()
+        return self
 
     def window(self) -> Window:
         """Voltages and conductances of the digits."""
@@ -288,19 +345,19 @@ def read_config(path: str | os.PathLike[str], kind: type[Config]) -> Config:
     if not path.is_file():
         raise FileNotFoundError(f"There is no configuration file {path}.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".toml":
             content: Any = tomllib.loads(text)
         elif path.suffix in (".yaml", ".yml"):
-            content = yaml.safe_load(text) or {}
+            content = yaml.load(text, _YamlLoader)
         else:
             raise ValueError(f"its name ends in {path.suffix!r}, not in .toml, .yaml or .yml")
-        return kind.model_validate(content)
+        return kind.model_validate({} if content is None else content)
     except ValidationError as error:
         problems = "\n".join(f"  {_problem(kind, dict(detail))}" for detail in error.errors())
         raise ValueError(f"{path} cannot be used:\n{problems}") from error
-    except (ValueError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} cannot be read: {error}.") from error
+    except (ValueError, tomllib.TOMLDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def template(kind: type[EvaluationConfig] | type[TrainingConfig]) -> str:
@@ -328,20 +385,53 @@ def _lines(section: type[Section]) -> Iterator[str]:
 
 def _problem(kind: type[Section], detail: dict[str, Any]) -> str:
     """One line for one error of pydantic."""
-    where = [
-        str(part)
-        for part in detail["loc"]
-        if not str(part).endswith("Section") and not str(part).startswith("literal[")
+    names, section = [], kind
+    for part in detail["loc"]:
+        if part == TABLE or isinstance(part, int):
+            continue
+        names.append(str(part))
+        default = section.model_fields[part].default if part in section.model_fields else None
+        section = type(default) if isinstance(default, Section) else section
+    name, problem = ".".join(names), detail["type"]
+    if problem == "extra_forbidden":
+        return f"`{name}` is not a field.{_nearest_field(kind, section, names[-1])}"
+    words = (PROBLEMS.get(problem) or str(detail["msg"])).format(**detail.get("ctx", {}))
+    if problem == "model_type" and name and not isinstance(kind.model_fields[name].annotation, type):
+        words += ' or "none"'
+    if problem == "value_error":
+        return f"`{name}`: {words}" if name else words
+    return f"`{name}` {words}; got {detail['input']!r}." if name else f"The file {words}; got {detail['input']!r}."
+
+
+def _nearest_field(kind: type[Section], section: type[Section], name: str) -> str:
+    """A hint at what was meant by `name` in `section`: a field of another table, or one of a similar name."""
+    tables = {table: type(field.default) for table, field in kind.model_fields.items()}
+    elsewhere = [
+        f"{table}.{name}"
+        for table, fields in tables.items()
+        if issubclass(fields, Section) and name in fields.model_fields
     ]
-    name = ".".join(where)
-    if detail["type"] == "extra_forbidden":
-        section: Any = kind
-        for part in where[:-1]:
-            section = type(section.model_fields[part].default) if part in section.model_fields else section
-        return f"`{name}` is not a field.{_nearest(where[-1], list(section.model_fields))}"
-    return f"`{name}`: {detail['msg']}; got {detail['input']!r}."
+    if elsewhere:
+        return f" Did you mean {' or '.join(map(repr, elsewhere))}?"
+    return _nearest(name, list(section.model_fields))
 
 
 def _nearest(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else f" Possible: {', '.join(names[:12])}."
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """YAML 1.1 but for two of its traps: 1e5 is a number, and a key that is given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"{key!r} is given twice.")
+        return super().construct_mapping(node, deep)
+
+
+_YamlLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)

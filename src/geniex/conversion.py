@@ -96,10 +96,14 @@ def _analog(name: str, module: nn.Module, model: CrossbarModel, config: Hardware
     build = _BUILDERS.get(type(module))
     if build is None:
         raise ValueError(
-            f"Layer `{name}` is a {type(module).__name__}, which has no analog version. Leave it digital with a "
+            f"{_called(name)} is a {type(module).__name__}, which has no analog version. Leave it digital with a "
             f"`config` function that returns None for {name!r}, or add a version with `register_layer`."
         )
     try:
         return build(module, model, config)
     except ValueError as error:
-        raise ValueError(f"Layer `{name}`: {error}") from error
+        raise ValueError(f"{_called(name)}: {error}") from error
+
+
+def _called(name: str) -> str:
+    return f"Layer `{name}`" if name else "The network"

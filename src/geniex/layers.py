@@ -7,7 +7,7 @@ changed. Gradients pass straight through the analog arithmetic: backward is that
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -71,12 +71,12 @@ class AnalogLayer(nn.Module, ABC):
             self._programmed = weight.clone(), [self.matmul.program(w) for w in self.matrices()]
         return self._programmed[1]
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "AnalogLayer":
         """As `nn.Module.train`; drops the programmed crossbars."""
         self._programmed = None
         return super().train(mode)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "AnalogLayer":
         self._programmed = None
         # shared by layers, so not a submodule: it moves with them, in its own precision
         self.matmul.model._apply(lambda x: x.to(fn(x).device))

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+import geniex
 from geniex.devices import Sinh
 from geniex.emulation import MixedDigits, TrainingRecipe, solve_samples, train
 from geniex.models.linear import LinearCircuit
@@ -110,3 +111,4 @@ def test_the_card_says_what_was_trained(circuit, trained, recipe):
     assert card.recipe == dataclasses.asdict(recipe)
     assert card.sampling == {"type": "MixedDigits", **dataclasses.asdict(MixedDigits())}
     assert card.provenance["torch"] == torch.__version__
+    assert card.provenance["geniex"] == geniex.__version__

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import torch
 from torch import Generator, Tensor
 
-import geniex
 from geniex.emulation.card import EmulatorCard, describe_device, held_out_errors
 from geniex.emulation.dataset import Samples, solve_samples
 from geniex.emulation.sampling import MixedDigits
@@ -101,7 +101,7 @@ def train(
         recipe=dataclasses.asdict(recipe),
         errors=held_out_errors(network, circuit.solver.spec, held_out, recipe.seed),
         provenance={
-            "geniex": geniex.__version__,
+            "geniex": version("geniex"),
             "torch": torch.__version__,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - started),

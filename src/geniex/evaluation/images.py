@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+
+from geniex.files import read_npz, replacing
 
 __all__ = ["LabelledImages", "Preprocess", "load_images", "pack_folder"]
 
@@ -83,6 +85,10 @@ class Preprocess:
     deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
+        for name in ("resize", "crop"):
+            side = getattr(self, name)
+            if side is not None and side < 1:
+                raise ValueError(f"`{name}` must be at least 1 pixel; got {side}.")
         if self.channel_order not in ("RGB", "BGR"):
             raise ValueError(f"`channel_order` must be RGB or BGR; got {self.channel_order!r}.")
         if 0 in self.deviation or self.scale == 0:
@@ -114,13 +120,13 @@ def load_images(path: str | os.PathLike[str]) -> LabelledImages:
     if not path.is_file():
         raise FileNotFoundError(f"There is no image file {path}. `geniex pack` makes one from a folder of images.")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in ("images", "labels") if name not in arrays]
-            if missing:
-                raise ValueError(f"it lacks {' and '.join(missing)}")
-            return LabelledImages(arrays["images"], arrays["labels"], path.name)
-    except (OSError, EOFError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not an image file of geniex: {error}. `geniex pack` makes one.") from error
+        arrays = read_npz(path)
+        missing = [name for name in ("images", "labels") if name not in arrays]
+        if missing:
+            raise ValueError(f"it lacks {' and '.join(missing)}.")
+        return LabelledImages(arrays["images"], arrays["labels"], path.name)
+    except ValueError as error:
+        raise ValueError(f"{path} is not an image file of geniex: {error} `geniex pack` makes one.") from error
 
 
 def pack_folder(folder: str | os.PathLike[str], out: str | os.PathLike[str], preprocess: Preprocess) -> LabelledImages:
@@ -149,13 +155,8 @@ def pack_folder(folder: str | os.PathLike[str], out: str | os.PathLike[str], pre
             f"The images have {len(shapes)} sizes, such as {sorted(shapes)[:2]}. Give `--resize` and `--crop`."
         )
     packed = LabelledImages(np.stack(images), np.array([k for k, _ in files], dtype=np.int64), str(folder))
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            np.savez_compressed(file, images=packed.images, labels=packed.labels, classes=np.array(classes))
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(out) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, images=packed.images, labels=packed.labels, classes=np.array(classes))
     return packed
 
 
@@ -163,7 +164,7 @@ def _read_image(file: Path, preprocess: Preprocess) -> np.ndarray:
     try:
         with Image.open(file) as image:
             pixels = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # as Pillow raises
         raise ValueError(f"{file} cannot be read as an image: {error}.") from error
     sized = Preprocess(resize=preprocess.resize, crop=preprocess.crop, scale=1.0)(pixels[None])
     return sized[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-import geniex
 from geniex.conversion import LayerConfig, convert
 from geniex.evaluation.fidelity import compare_with_exact, sample_reads
 from geniex.evaluation.images import LabelledImages, Preprocess
@@ -99,7 +99,7 @@ def evaluate(
         network.train(training)
     return Evaluation(
         title=f"{type(network).__name__} on {images.source}",
-        version=geniex.__version__,
+        version=version("geniex"),
         started=started,
         provenance={
             "network": {"type": type(network).__qualname__, "digest": fingerprint(network)},

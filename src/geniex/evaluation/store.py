@@ -7,20 +7,19 @@ prepared images. Another configuration never finds it; the same one always does.
 import dataclasses
 import hashlib
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
-import geniex
-
 __all__ = ["BatchStore", "fingerprint"]
 
 
 def fingerprint(*parts: object) -> str:
     """A digest of modules (type, structure, descriptions, weights), tensors, arrays, anything with a full `repr`."""
-    digest = hashlib.sha256(geniex.__version__.encode())
+    digest = hashlib.sha256(version("geniex").encode())
     for part in parts:
         _update(digest, part)
     return digest.hexdigest()[:32]
@@ -38,23 +37,17 @@ class BatchStore:
         if self.folder is None or not (self.folder / f"{key}.npz").is_file():
             return None
         try:
-            with np.load(self.folder / f"{key}.npz", allow_pickle=False) as arrays:
-                return arrays["predicted"], float(arrays["seconds"])
-        except (OSError, EOFError, ValueError, KeyError):
+            arrays = read_npz(self.folder / f"{key}.npz")
+            return arrays["predicted"], float(arrays["seconds"])
+        except (ValueError, TypeError, KeyError):
             return None
 
     def put(self, key: str, predicted: np.ndarray, seconds: float) -> None:
         """Store one batch: written beside, then renamed."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / f".{key}.{os.getpid()}"
-        try:
-            with beside.open("wb") as file:
-                np.savez(file, predicted=predicted, seconds=seconds)
-            beside.replace(self.folder / f"{key}.npz")
-        finally:
-            beside.unlink(missing_ok=True)
+        with replacing(self.folder / f"{key}.npz") as beside, beside.open("wb") as file:
+            np.savez(file, predicted=predicted, seconds=seconds)
 
 
 def _update(digest: Any, part: object) -> None:

@@ -1,0 +1,137 @@
+"""Contracts that devices, models of the crossbar and mappings keep: run them on your own.
+
+Each check raises AssertionError naming the property that failed and the numbers. They need no test runner.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from geniex.devices import DeviceModel
+from geniex.mapping import Mapping
+from geniex.models.base import CrossbarModel, OperatingRange
+
+__all__ = ["check_device", "check_mapping", "check_model"]
+
+SIEMENS = 1e-5  # scale of a typical conductance: finite differences need numbers near 1
+
+
+def check_device(device: DeviceModel, v_max: float = 0.5, g_max: float = 1e-4) -> None:
+    """Check that `device` is a passive cell whose slope and derivatives are those of its current.
+
+    Args:
+        device: the I-V curve.
+        v_max: voltages from -v_max to v_max are tried, in volt.
+        g_max: conductances up to g_max are tried, in siemens.
+    """
+    v = torch.linspace(-v_max, v_max, 101, dtype=torch.float64)
+    g = torch.tensor([0.01, 0.1, 1.0], dtype=torch.float64)[:, None] * g_max
+    _check_elementwise(device, v, g)
+    i, slope = device.current(v, g), device.slope(v, g)
+    _require(bool(torch.isfinite(i).all()), "currents are finite", i)
+    at_rest = device.current(torch.zeros_like(g), g)
+    _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest)
+    _require(bool((i.diff(dim=-1) >= 0).all()), "current never falls as voltage rises", i.diff(dim=-1).min())
+    _require(bool((slope > 0).all()), "the slope is positive where g is", slope.min())
+    _check_slope(device, v, g, slope)
+    _check_gradient(
+        lambda v, g: device.current(v, g * g_max) / g_max, (v[::10], (g / g_max).expand(3, 11)), "the current"
+    )
+
+
+def check_model(model: CrossbarModel, size: tuple[int, int] = (5, 4)) -> None:
+    """Check that `model` keeps the contract of `CrossbarModel`, within its `operating_range`.
+
+    Args:
+        model: the model.
+        size: rows and columns to try, where the model takes any.
+    """
+    bounds = model.operating_range or OperatingRange(*size)
+    v, g = _draw(model, bounds)
+    i = model(v, g)
+    _require(i.shape == (2, 3, 6, bounds.cols), "leading dimensions broadcast as in matmul", i.shape)
+    _require(i.dtype == g.dtype, "the dtype is that of g", i.dtype)
+    _require(bool(torch.isfinite(i).all()), "currents are finite", i)
+    _require(
+        torch.equal(model.program(g)(v), i), "program(g)(v) equals model(v, g)", (model.program(g)(v) - i).abs().max()
+    )
+    one = torch.stack([torch.stack([model(v[b], g[a, 0]) for b in range(3)]) for a in range(2)])
+    tolerance = 1e-8 if g.dtype == torch.float64 else 1e-4
+    far = (one - i).abs().max() / i.abs().max()
+    _require(bool(far < tolerance), "a batch computes what single crossbars do", far)
+    at_rest = model(torch.zeros_like(v), g)
+    _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest.abs().max())
+    _check_refusals(model, v, g)
+    if g.dtype == torch.float64:
+        _check_gradient(lambda v, g: model(v, g * SIEMENS) / SIEMENS, (v[:1, :2], g[0] / SIEMENS), "the model")
+
+
+def check_mapping(mapping: Mapping, bits: int = 6) -> None:
+    """Check that `mapping` stores every signed number of `bits` bits, and gives exact products back."""
+    smallest, largest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    w = torch.arange(smallest, largest + 1, dtype=torch.int32).view(-1, 4)
+    levels = mapping.encode(w, bits)
+    _require(levels.shape == (mapping.arrays, *w.shape), "encode makes `arrays` arrays", levels.shape)
+    _require(not levels.is_floating_point(), "encode makes whole numbers", levels.dtype)
+    _require(bool((levels >= 0).all() and (levels < 2**bits).all()), "levels lie in 0 .. 2^bits - 1", levels)
+    x = torch.tensor([[-7, 1], [0, 3]], dtype=torch.float64).repeat(1, len(w))[:, : len(w)]
+    products = mapping.decode(x @ levels.double(), x, bits)
+    exact = x @ w.double()
+    _require(torch.equal(products, exact), "decode gives the signed products exactly", (products - exact).abs().max())
+
+
+def _require(holds: bool, property_: str, found: object) -> None:
+    if not holds:
+        raise AssertionError(f"This should hold: {property_}. Found {found}.")
+
+
+def _check_elementwise(device: DeviceModel, v: Tensor, g: Tensor) -> None:
+    for dtype in (torch.float64, torch.float32):
+        for name, function in (("current", device.current), ("slope", device.slope)):
+            y = function(v.to(dtype), g.to(dtype))
+            _require(y.shape == (3, 101), f"`{name}` broadcasts v and g elementwise", y.shape)
+            _require(y.dtype == dtype, f"`{name}` keeps the dtype {dtype}", y.dtype)
+
+
+def _check_slope(device: DeviceModel, v: Tensor, g: Tensor, slope: Tensor) -> None:
+    step = 1e-6 * (v[-1] - v[0])
+    numeric = (device.current(v + step, g) - device.current(v - step, g)) / (2 * step)
+    far = ((slope - numeric).abs() / numeric.abs().amax(-1, keepdim=True)).max()
+    _require(bool(far < 1e-6), "`slope` is the derivative of `current`", far)
+
+
+def _check_gradient(function: Callable[[Tensor, Tensor], Tensor], inputs: tuple[Tensor, Tensor], what: str) -> None:
+    leaves = tuple(x.detach().clone().requires_grad_() for x in inputs)
+    try:
+        torch.autograd.gradcheck(function, leaves, atol=1e-5)
+    except RuntimeError as error:
+        raise AssertionError(f"This should hold: {what} is differentiable in v and g. {error}") from error
+
+
+def _draw(model: CrossbarModel, bounds: OperatingRange) -> tuple[Tensor, Tensor]:
+    """Voltages (3, 6, row) and conductances (2, 1, row, col) well inside the range, in the dtype of the weights."""
+    generator = torch.Generator().manual_seed(0)
+    dtype = next((parameter.dtype for parameter in model.parameters()), torch.float64)
+    v_min, v_max = max(bounds.v_min, -0.3), min(bounds.v_max, 0.3)
+    g_min, g_max = max(bounds.g_min, SIEMENS / 10), min(bounds.g_max, SIEMENS)
+    v = v_min + (v_max - v_min) * (0.1 + 0.8 * torch.rand(3, 6, bounds.rows, generator=generator, dtype=torch.float64))
+    share = 0.1 + 0.8 * torch.rand(2, 1, bounds.rows, bounds.cols, generator=generator, dtype=torch.float64)
+    return v.to(dtype), (g_min + (g_max - g_min) * share).to(dtype)
+
+
+def _check_refusals(model: CrossbarModel, v: Tensor, g: Tensor) -> None:
+    """Bad input raises ValueError."""
+    cases: dict[str, Callable[[], Tensor]] = {
+        "a negative conductance": lambda: model(v, -g),
+        "a conductance that is not finite": lambda: model(v, g.clone().fill_(torch.nan)),
+        "a voltage that is not finite": lambda: model(v.clone().fill_(torch.nan), g),
+        "voltages for another number of rows": lambda: model(v[..., 1:], g),
+        "conductances without two dimensions": lambda: model(v, g[0, 0, 0]),
+    }
+    for what, call in cases.items():
+        try:
+            call()
+        except (ValueError, TypeError):  # the latter where shapes are checked at run time
+            continue
+        raise AssertionError(f"This should hold: {what} raises ValueError. Found no error.")

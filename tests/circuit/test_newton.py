@@ -1,0 +1,169 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geniex.circuit import newton
+from geniex.circuit.newton import NewtonKrylov
+from geniex.circuit.spec import CrossbarSpec
+from geniex.devices import Ohmic, Sinh
+from tests.circuit import scipy_reference
+from tests.tolerances import FLOAT32, OTHER_ALGORITHM, SAME_ALGORITHM
+
+SPICE = sorted((Path(__file__).parents[1] / "references" / "spice").glob("*.npz"))
+LAWS = {
+    Ohmic(): lambda u, g: (g * u, g),
+    Sinh(0.25): lambda u, g: (g * 0.25 * math.sinh(u / 0.25), g * math.cosh(u / 0.25)),
+}
+resistances = st.one_of(st.just(0.0), st.floats(0.1, 5000.0))
+specs = st.builds(
+    CrossbarSpec, st.integers(1, 6), st.integers(1, 6), resistances, resistances, resistances, resistances
+)
+
+
+def draw(spec, seed, dtype=torch.float64):
+    """Voltages of both signs and conductances over two decades, some of them 0."""
+    generator = torch.Generator().manual_seed(seed)
+    v = torch.rand(2, spec.rows, generator=generator, dtype=dtype) - 0.5
+    g = 10 ** (2 * torch.rand(spec.rows, spec.cols, generator=generator, dtype=dtype) - 6)
+    return v, g * (torch.rand(g.shape, generator=generator) > 0.1)
+
+
+@pytest.mark.parametrize("path", SPICE, ids=lambda path: path.stem)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-8), (torch.float32, 1e-5)], ids=["f64", "f32"])
+def test_equals_ngspice(path, dtype, tolerance):
+    """The tolerances are the promise of the README, as a share of the largest current."""
+    case = np.load(path)
+    device = Ohmic() if str(case["kind"]) == "lin" else Sinh(float(case["V0"]))
+    v, g = torch.from_numpy(case["V"]).to(dtype)[:, None], torch.from_numpy(case["G"]).to(dtype)
+    r_source, r_sink, r_wire = (float(case[name]) for name in ("R_source", "R_sink", "R_wire"))
+    solution = NewtonKrylov(CrossbarSpec(*g.shape[1:], r_source, r_sink, r_wire, r_wire), device).solve(v, g)
+    assert solution.converged.all()
+    assert np.abs(solution.i[:, 0].numpy() - case["I"]).max() < tolerance * np.abs(case["I"]).max()
+
+
+@pytest.mark.parametrize("device", LAWS, ids=lambda device: type(device).__name__)
+@settings(max_examples=30, deadline=None)
+@given(spec=specs, seed=st.integers(0, 2**16))
+def test_equals_node_equations_solved_by_scipy(device, spec, seed):
+    v, g = draw(spec, seed)
+    i = NewtonKrylov(spec, device, rtol=1e-13).solve(v, g).i
+    expected = [scipy_reference.solve(spec, LAWS[device], x.numpy(), g.numpy()) for x in v]
+    scale = (v.abs() @ g).max().item()
+    np.testing.assert_allclose(i.numpy(), np.stack(expected), rtol=OTHER_ALGORITHM, atol=OTHER_ALGORITHM * scale)
+
+
+def test_one_ohmic_cell_is_three_resistors_in_series():
+    v, g = torch.tensor([[0.2]], dtype=torch.float64), torch.tensor([[1e-5]], dtype=torch.float64)
+    i = NewtonKrylov(CrossbarSpec(1, 1, r_source=500.0, r_sink=100.0), Ohmic(), rtol=1e-14).solve(v, g).i
+    torch.testing.assert_close(i, v / (600.0 + 1 / g), rtol=SAME_ALGORITHM, atol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(spec=specs, seed=st.integers(0, 2**16))
+def test_sources_deliver_what_sinks_receive_and_power_is_conserved(spec, seed):
+    """Kirchhoff's laws on the returned voltages: V - u is what the wires lose to the returned cell currents."""
+    v, g = draw(spec, seed)
+    device = Sinh()
+    solution = NewtonKrylov(spec, device).solve(v, g)
+    cell = device.current(solution.u, g)
+    assert torch.allclose(cell.sum(-2), solution.i, rtol=SAME_ALGORITHM)
+    delivered = (v * cell.sum(-1)).sum(-1)
+    in_cells = (solution.u * cell).sum((-2, -1))
+    assert (delivered >= in_cells - 1e-18).all()
+    assert (solution.residual <= 1e-10 * v.abs().amax(-1)).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=specs, seed=st.integers(0, 2**16))
+def test_sinh_circuits_are_odd(spec, seed):
+    v, g = draw(spec, seed)
+    solver = NewtonKrylov(spec, Sinh())
+    assert torch.equal(solver.solve(-v, g).i, -solver.solve(v, g).i)
+
+
+def test_without_parasitics_every_cell_sees_the_input(random_circuit):
+    spec = CrossbarSpec(6, 5, 0, 0, 0, 0)
+    v, g = random_circuit(spec)
+    solution = NewtonKrylov(spec, Sinh()).solve(v, g)
+    torch.testing.assert_close(solution.i, 0.25 * torch.sinh(v / 0.25) @ g, rtol=SAME_ALGORITHM, atol=0)
+    assert (solution.steps == 0).all()
+
+
+@pytest.mark.parametrize("name", ["r_source", "r_sink", "r_row", "r_col"])
+def test_zero_ohm_is_the_limit_of_small_resistances(name, random_circuit):
+    """A microohm changes currents by about 1e-6 ohm * 1e-5 S * 30 cells."""
+    zero, small = (CrossbarSpec(6, 5, **{name: ohm}) for ohm in (0.0, 1e-6))
+    v, g = random_circuit(zero)
+    i = [NewtonKrylov(spec, Sinh(), rtol=1e-13).solve(v, g).i for spec in (zero, small)]
+    torch.testing.assert_close(i[0], i[1], rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("r_on", [1e3, 1e4, 1e6])
+@pytest.mark.parametrize("drivers", [(0.0, 0.0), (10.0, 10.0), (5000.0, 1000.0)], ids=str)
+@pytest.mark.parametrize("size", [(16, 16), (48, 20), (3, 80)], ids=str)
+def test_hard_circuits_converge(r_on, drivers, size, generator):
+    """Low resistances against strong and weak drivers, with inputs well into the exponential."""
+    spec = CrossbarSpec(*size, *drivers, r_row=20.0, r_col=20.0)
+    v = 1.0 * torch.rand(4, 8, size[0], generator=generator, dtype=torch.float64)
+    g = torch.rand(4, *size, generator=generator, dtype=torch.float64) / r_on
+    solution = NewtonKrylov(spec, Sinh()).solve(v, g)
+    assert solution.converged.all()
+    assert solution.steps.max() <= 15
+
+
+def test_a_circuit_does_not_depend_on_its_batch(random_circuit, monkeypatch):
+    spec = CrossbarSpec(8, 8, r_source=2000.0)
+    v, g = random_circuit(spec, inputs=7)
+    v[3] *= 4  # needs more steps than the others
+    solver = NewtonKrylov(spec, Sinh())
+    whole = solver.solve(v, g)
+    single = torch.cat([solver.solve(x[None], g).i for x in v])
+    torch.testing.assert_close(whole.i, single, rtol=SAME_ALGORITHM, atol=0)
+    monkeypatch.setitem(newton.CHUNK_CELLS, "cpu", 130)
+    torch.testing.assert_close(solver.solve(v, g).i, single, rtol=SAME_ALGORITHM, atol=0)
+
+
+def test_leading_dimensions_broadcast_as_in_matmul(generator):
+    spec = CrossbarSpec(4, 3)
+    v = torch.rand(5, 2, 4, generator=generator, dtype=torch.float64)
+    g = 1e-5 * torch.rand(6, 1, 4, 3, generator=generator, dtype=torch.float64)
+    solver = NewtonKrylov(spec, Sinh())
+    solution = solver.solve(v, g)
+    assert solution.i.shape == (6, 5, 2, 3)
+    assert solution.u.shape == (6, 5, 2, 4, 3)
+    assert solution.residual.shape == solution.steps.shape == solution.converged.shape == (6, 5, 2)
+    torch.testing.assert_close(solution.i[2, 4], solver.solve(v[4], g[2, 0]).i, rtol=SAME_ALGORITHM, atol=0)
+
+
+def test_float32_agrees_with_float64(random_circuit):
+    spec = CrossbarSpec(32, 32)
+    v, g = random_circuit(spec)
+    solver = NewtonKrylov(spec, Sinh())
+    single = solver.solve(v.float(), g.float())
+    assert single.converged.all()
+    torch.testing.assert_close(single.i.double(), solver.solve(v, g).i, rtol=FLOAT32, atol=0)
+
+
+def test_no_inputs_give_no_solutions():
+    solution = NewtonKrylov(CrossbarSpec(4, 3), Sinh()).solve(torch.zeros(0, 4), torch.ones(4, 3) * 1e-5)
+    assert solution.i.shape == (0, 3)
+
+
+def test_what_cannot_be_reached_is_reported(random_circuit):
+    spec = CrossbarSpec(8, 8)
+    v, g = random_circuit(spec)
+    solution = NewtonKrylov(spec, Sinh(), max_steps=1).solve(v, g)
+    assert not solution.converged.any()
+    assert (solution.residual > 1e-10 * v.amax(-1)).all()
+    assert not NewtonKrylov(spec, Sinh(), rtol=1e-30).solve(v, g).converged.any()
+
+
+@pytest.mark.parametrize("rtol", [0.0, -1e-3, 1.0])
+def test_a_tolerance_is_a_share(rtol):
+    with pytest.raises(ValueError, match=rf"`rtol` must lie between 0 and 1; got {rtol}"):
+        NewtonKrylov(CrossbarSpec(2, 2), Ohmic(), rtol)
