@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import json
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 import geniex
 from geniex import presets
@@ -26,6 +26,7 @@ from geniex.configuration import EvaluationConfig, TrainingConfig, read_config, 
 from geniex.devices import DeviceModel, Ohmic, Sinh
 from geniex.emulation import EmulatorCard, load_card, save, train
 from geniex.evaluation import Evaluation, LabelledImages, Preprocess, RunOptions, evaluate, load_images, pack_folder
+from geniex.files import read_npz, replacing
 from geniex.loading import MODELS, load_models, load_network
 from geniex.models.circuit import Circuit
 
@@ -67,10 +68,13 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fail(message: str, code: int) -> None:
-    errors.print(
-        f"[bold red]Error:[/] {message}" if "[" not in message else "Error: " + message, markup="[" not in message
-    )
+    errors.print(Text.assemble(("Error: ", "bold red"), message), soft_wrap=True)
     raise typer.Exit(code)
+
+
+def _say(message: str) -> None:
+    """Print text as it is: no markup, no breaks inside the names of files."""
+    console.print(Text(message), soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -124,7 +128,7 @@ def evaluate_command(
         int | None, typer.Option(help="How many images to classify, drawn with --seed. Left out: all.")
     ] = None,
     models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex",
-    seed: Annotated[int, typer.Option(help="Of the order in which images are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order in which images are drawn.")] = 0,
     out: Annotated[
         Path,
         typer.Option(
@@ -174,10 +178,12 @@ def solve_command(
     v, g, resistances = _read_circuits(circuits)
     cells: DeviceModel = Sinh(v0) if device == "sinh" else Ohmic()
     solution = Circuit(CrossbarSpec(g.shape[-2], g.shape[-1], **resistances), cells, rtol).solve(v, g)
-    _write_beside(out, lambda path: _write_npz(path, {name: x.numpy() for name, x in vars(solution).items()}))
+    arrays: dict[str, Any] = {name: x.numpy() for name, x in vars(solution).items()}
+    with replacing(out) as beside, beside.open("wb") as file:
+        np.savez(file, **arrays)
     failed = int((~solution.converged).sum())
     worst = solution.residual.max().item() if solution.residual.numel() else 0.0
-    console.print(
+    _say(
         f"{solution.converged.numel()} circuits of {g.shape[-2]}x{g.shape[-1]}, {cells}: "
         f"{int(solution.steps.max()) if solution.steps.numel() else 0} Newton steps at most, "
         f"worst residual {worst:.2e} V. Written to {out}."
@@ -200,6 +206,8 @@ def train_command(
     """Make an emulator: solve sampled crossbars exactly, fit the GENIEx network, measure it on crossbars never seen."""
     settings = read_config(config, TrainingConfig)
     circuit = Circuit(settings.crossbar.build(), settings.cell.build())
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give the name of the file to write.")
     out.parent.mkdir(parents=True, exist_ok=True)
     with _progress() as bars:
         tasks: dict[str, Any] = {}
@@ -237,7 +245,7 @@ def pack_command(
     """Make an image file for `geniex evaluate` from a folder of images."""
     packed = pack_folder(folder, out, Preprocess(resize=resize, crop=crop))
     height, width = packed.images.shape[1:3]
-    console.print(f"{len(packed)} images of {height}x{width} in {packed.labels.max() + 1} classes written to {out}.")
+    _say(f"{len(packed)} images of {height}x{width} in {packed.labels.max() + 1} classes written to {out}.")
 
 
 @app.command(name="template")
@@ -260,6 +268,7 @@ def _evaluate(
     config, folder = settings
     exact = Circuit(config.crossbar.build(), config.cell.build())
     loaded = load_models([name.strip() for name in models.split(",") if name.strip()], config, folder)
+    out.mkdir(parents=True, exist_ok=True)  # fails now, not after hours
     with _progress() as bars:
         tasks: dict[str, Any] = {}
 
@@ -280,10 +289,11 @@ def _evaluate(
         )
         evaluation = evaluate(network, images, loaded, config.layer_config(network), options)
     evaluation = _with_provenance(evaluation, config)
-    _write_beside(out / "results.json", lambda path: path.write_text(json.dumps(evaluation.as_dict(), indent=1)))
+    with replacing(out / "results.json") as beside:
+        beside.write_text(json.dumps(evaluation.as_dict(), indent=1), encoding="utf-8")
     write_page(evaluation, out / "report.html")
     console.print(results_table(evaluation))
-    console.print(f"Page: {(out / 'report.html').resolve()}\nData: {(out / 'results.json').resolve()}", soft_wrap=True)
+    _say(f"Page: {(out / 'report.html').resolve()}\nData: {(out / 'results.json').resolve()}")
 
 
 def _with_provenance(evaluation: Evaluation, config: EvaluationConfig) -> Evaluation:
@@ -336,10 +346,9 @@ def _read_circuits(path: Path) -> tuple[torch.Tensor, torch.Tensor, dict[str, fl
         raise FileNotFoundError(f"There is no file {path}.")
     known = ("v", "g", "r_source", "r_sink", "r_row", "r_col")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-    except (OSError, EOFError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not an npz file: {error}.") from error
+        content = read_npz(path)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error
     wrong = [name for name in content if name not in known] + [
         f"(no {name})" for name in ("v", "g") if name not in content
     ]
@@ -347,31 +356,22 @@ def _read_circuits(path: Path) -> tuple[torch.Tensor, torch.Tensor, dict[str, fl
         raise ValueError(
             f"{path} must hold v, g and any of {', '.join(known[2:])}, nothing else; found {', '.join(wrong)}."
         )
-    v, g = (torch.from_numpy(np.atleast_2d(content[name])) for name in ("v", "g"))
-    for name, x in (("v", v), ("g", g)):
-        if x.dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"`{name}` in {path} must be float32 or float64; got {x.dtype}.")
-    return v, g, {name: float(content[name]) for name in known[2:] if name in content}
-
-
-def _write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-
-
-def _write_beside(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file in one step: beside, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    for name in ("v", "g"):
+        if content[name].dtype not in (np.float32, np.float64) or content[name].ndim < 2:
+            raise ValueError(
+                f"`{name}` in {path} must be float32 or float64 with at least 2 dimensions; "
+                f"got {content[name].dtype} {content[name].shape}."
+            )
+    v, g = (torch.from_numpy(content[name]) for name in ("v", "g"))
+    resistances = {name: content[name] for name in known[2:] if name in content}
+    for name, ohm in resistances.items():
+        if ohm.size != 1 or ohm.dtype.kind not in "iuf":
+            raise ValueError(f"`{name}` in {path} must be one number in ohm; got {ohm.dtype} {ohm.shape}.")
+    return v, g, {name: ohm.item() for name, ohm in resistances.items()}
 
 
 def _print_card(name: str, card: EmulatorCard) -> None:
-    table = Table(title=f"Emulator {name}", title_justify="left", show_header=False)
+    table = Table(title=Text(f"Emulator {name}"), title_justify="left", show_header=False)
     for key, value in {
         "crossbar": card.spec,
         "cells": card.device,
@@ -380,7 +380,7 @@ def _print_card(name: str, card: EmulatorCard) -> None:
         "recipe": card.recipe,
         "made": card.provenance,
     }.items():
-        table.add_row(key, str(value))
+        table.add_row(key, Text(str(value)))
     console.print(table)
     held_out = Table(
         title="Error of NF against the exact circuit on crossbars never seen, in percent", title_justify="left"

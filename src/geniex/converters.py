@@ -64,9 +64,10 @@ def level_products(i: Float[Tensor, "..."], product: float, adc: Adc | None) -> 
         adc: the converter; None rounds to whole products and never clips.
     """
     if adc is None:
-        return torch.round(i / product)
+        return (i / product).round_()
     code = product if adc.full_scale is None else adc.full_scale / (2**adc.bits - 1)
-    return torch.round(i / code).clamp_(0, 2**adc.bits - 1) * (code / product)
+    codes = (i / code).round_().clamp_(0, 2**adc.bits - 1)
+    return codes if code == product else codes * (code / product)
 
 
 class FloorRemoval(ABC):
@@ -102,8 +103,8 @@ class PaperFloor(FloorRemoval):
     def remove(self, i: Tensor, v: Tensor, g: Tensor, g_off: float) -> Tensor:
         """See `FloorRemoval.remove`."""
         ideal = v @ g
-        floor = g_off * v.sum(-1, keepdim=True)
-        return torch.where(ideal > 0, (ideal - floor) * i / ideal, 0)
+        ratio = i / ideal.clamp(min=torch.finfo(i.dtype).tiny)  # 0 / tiny where no current flows
+        return ideal.sub_(g_off * v.sum(-1, keepdim=True)).mul_(ratio)
 
 
 @dataclass(frozen=True)

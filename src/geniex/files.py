@@ -33,7 +33,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to. At the end it becomes `path`; on an error it goes and `path` stays as it was."""
+    """A name beside `path` to write to. At the end it becomes `path`; on an error it goes, and `path` stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -145,7 +145,10 @@ class ProgrammedMatrix:
         v = window.voltages(level, g.dtype).flatten(0, 1).unsqueeze(0)
         i = config.floor.remove(read(v), v, g, config.g_off)
         y = level_products(i, window.v_step * window.g_step, config.adc).unflatten(1, (count, inputs))
-        return torch.einsum("tsnc,s->tnc", y.double(), weight).unflatten(0, (config.mapping.arrays, -1))
+        total = torch.zeros(len(y), inputs, y.shape[-1], dtype=torch.float64, device=y.device)
+        for stream, place in enumerate(weight.tolist()):
+            total.add_(y[:, stream], alpha=place)
+        return total.unflatten(0, (config.mapping.arrays, -1))
 
 
 def _window(config: HardwareConfig) -> Window:

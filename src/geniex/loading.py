@@ -2,8 +2,9 @@
 
 import importlib
 import os
-import pickle
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -47,14 +48,15 @@ def load_network(path: str, weights: str | os.PathLike[str] | None) -> nn.Module
     module_name, _, attribute = path.partition(":")
     if not attribute:
         raise ValueError(f"A network is named as `package.module:name`; got {path!r}.")
-    sys.path.insert(0, os.getcwd())
-    try:
-        made = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"The network {path!r} cannot be found: {error}.") from error
-    finally:
-        sys.path.pop(0)
-    network = made if isinstance(made, nn.Module) else made()
+    with _current_folder_searched():
+        try:
+            made = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:  # the module is the user's: importing it can raise anything
+            raise ValueError(f"The network {path!r} cannot be found: {_describe(error)}") from error
+        try:
+            network = made if isinstance(made, nn.Module) else made()
+        except Exception as error:
+            raise ValueError(f"{path!r} could not make a network: {_describe(error)}") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"{path!r} made a {type(network).__name__}, not a torch.nn.Module.")
     if weights is not None:
@@ -87,10 +89,30 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
     return {name: makers[name]() for name in names}
 
 
+@contextmanager
+def _current_folder_searched() -> Iterator[None]:
+    before = list(sys.path)
+    sys.path.insert(0, os.getcwd())
+    importlib.invalidate_caches()  # the module may be newer than this process
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _emulator(config: EvaluationConfig, folder: Path) -> Geniex:
     name = config.emulator.file
     if name in presets.emulators():
         network, card = presets.emulator(name), presets.emulator_card(name)
+    elif not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"There is no emulator file {folder / name}, and none of that name ships with geniex; "
+            f"there are {', '.join(presets.emulators()) or 'none'}."
+        )
     else:
         network, card = load(folder / name), load_card(folder / name)
     _check_circuit(name, card, config)
@@ -126,9 +148,15 @@ def _load_weights(network: nn.Module, path: Path) -> None:
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors":
+        try:
             return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{path} is not a whole safetensors file: {error}.") from error
+    try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file or state dict: {error}") from error
+    except Exception as error:  # damaged files raise anything; what torch says of them advises to run their code
+        raise ValueError(
+            f"{path} is not a whole state dict as `torch.save(network.state_dict(), path)` writes it, or holds more "
+            "than tensors. Save it so, or as safetensors; code in a file is never run."
+        ) from error

@@ -72,7 +72,7 @@ class TileSampler(CrossbarModel):
         if not len(chosen):
             return
         tile, entry = chosen // batch[-1], chosen % batch[-1]
-        tiles = batch[:-1]
+        tiles = batch[:-1] or (1,)
         drawn = (
             key[chosen],
             v.expand(*tiles, *v.shape[-2:]).flatten(0, -3)[tile, entry].cpu(),

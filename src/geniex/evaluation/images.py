@@ -96,7 +96,7 @@ class Preprocess:
 
     def __call__(self, images: np.ndarray) -> Float[Tensor, "image 3 height width"]:
         """Prepare uint8 images (image, height, width, 3)."""
-        x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+        x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
         if self.resize is not None and min(x.shape[-2:]) != self.resize:
             ratio = self.resize / min(x.shape[-2:])
             size = [max(self.resize, round(side * ratio)) for side in x.shape[-2:]]

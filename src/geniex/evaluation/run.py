@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -75,14 +76,13 @@ def evaluate(
         options: batches, sampling, storage, progress.
 
     Raises:
-        ValueError: if a layer cannot be mapped, a model does not fit, or labels exceed the network's classes. All
-            networks are converted before the first image is classified.
+        ValueError: if a layer cannot be mapped, a model does not fit, the network does not take the images, or labels
+            exceed its classes; all before the first batch is classified.
         RuntimeError: if a circuit does not converge.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    training = network.training
-    network.eval()
-    try:
+    with _evaluating(network):
+        _check_fits(network, images, options)
         networks = {
             name: network if model is None else convert(network, model, config) for name, model in models.items()
         }
@@ -95,8 +95,6 @@ def evaluate(
         if analog and options.exact is not None:
             errors, sample = _compare(network, images, analog, config, options)
             results = [replace(result, nf=errors.get(result.name)) for result in results]
-    finally:
-        network.train(training)
     return Evaluation(
         title=f"{type(network).__name__} on {images.source}",
         version=version("geniex"),
@@ -114,6 +112,39 @@ def evaluate(
         models=results,
         sample=sample,
     )
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Every module in evaluation mode, and afterwards as it was."""
+    training = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+@torch.no_grad()
+def _check_fits(network: nn.Module, images: LabelledImages, options: RunOptions) -> None:
+    """Raise ValueError unless the network gives the first image a logit per class, and no label lies beyond them."""
+    x = _input(network, images.first(1), options)
+    try:
+        logits = network(x)
+    except Exception as error:  # the network is the user's: it can raise anything
+        raise ValueError(
+            f"{type(network).__name__} does not take images that are prepared to {tuple(x.shape[1:])}: "
+            f"{type(error).__name__}: {error} Give other images, or another `preprocess`."
+        ) from error
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 1:
+        found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"The network must return logits (image, class); for one image it returned {found}.")
+    if images.labels.min() < 0 or images.labels.max() >= logits.shape[-1]:
+        raise ValueError(
+            f"{images.source} has labels from {images.labels.min()} to {images.labels.max()}, "
+            f"but the network has {logits.shape[-1]} classes."
+        )
 
 
 def _hardware(network: nn.Module, config: HardwareConfig | LayerConfig) -> object:
@@ -136,9 +167,7 @@ def _classify(
         stored = store.get(batch_key)
         if stored is None:
             began = time.perf_counter()
-            logits = network(x)
-            _check_classes(logits, batch)
-            stored = logits.argmax(-1).cpu().numpy(), time.perf_counter() - began
+            stored = network(x).argmax(-1).cpu().numpy(), time.perf_counter() - began
             store.put(batch_key, *stored)
         parts.append(stored[0])
         seconds += stored[1]
@@ -147,26 +176,14 @@ def _classify(
 
 
 def _input(network: nn.Module, images: LabelledImages, options: RunOptions) -> Tensor:
-    """Prepared images on the device of the network's weights."""
+    """Prepared images on the device and in the precision of the network's weights."""
     x = options.prepare(images.images)
-    return next((x.to(weight.device) for weight in network.parameters()), x)
+    return next((x.to(weight) for weight in network.parameters() if weight.is_floating_point()), x)
 
 
 def _batches(images: LabelledImages, size: int) -> Iterator[LabelledImages]:
     for start in range(0, len(images), size):
         yield LabelledImages(images.images[start : start + size], images.labels[start : start + size], images.source)
-
-
-def _check_classes(logits: Tensor, batch: LabelledImages) -> None:
-    if logits.dim() != 2:
-        raise ValueError(
-            f"The network must return logits (image, class); it returned a tensor of shape {tuple(logits.shape)}."
-        )
-    if batch.labels.min() < 0 or batch.labels.max() >= logits.shape[-1]:
-        raise ValueError(
-            f"{batch.source} has labels from {batch.labels.min()} to {batch.labels.max()}, "
-            f"but the network has {logits.shape[-1]} classes."
-        )
 
 
 def _results(

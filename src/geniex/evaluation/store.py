@@ -1,24 +1,30 @@
 """Results of single batches on disk, so that a run that was killed continues where it was.
 
-A result is filed under a digest of everything it depends on: the network and its weights, the model, the hardware, the
-prepared images. Another configuration never finds it; the same one always does.
+A result is filed under a digest of everything it depends on: the network, its code and weights, the model, the
+hardware, the prepared images. Another configuration never finds it; the same one always does. Functions that a
+network's classes call are not part of the digest: start in a new folder when they change.
 """
 
 import dataclasses
 import hashlib
-import os
+import inspect
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+
+from geniex.files import read_npz, replacing
 
 __all__ = ["BatchStore", "fingerprint"]
 
 
 def fingerprint(*parts: object) -> str:
-    """A digest of modules (type, structure, descriptions, weights), tensors, arrays, anything with a full `repr`."""
+    """A digest of modules (source, structure, attributes, weights), tensors, arrays, anything with a full `repr`."""
     digest = hashlib.sha256(version("geniex").encode())
     for part in parts:
         _update(digest, part)
@@ -52,17 +58,50 @@ class BatchStore:
 
 def _update(digest: Any, part: object) -> None:
     if isinstance(part, nn.Module):
-        digest.update(f"{type(part).__module__}.{type(part).__qualname__} {part!r}".encode())
-        for _, module in part.named_modules():
-            plain = {k: v for k, v in vars(module).items() if dataclasses.is_dataclass(v)}
-            digest.update(repr(sorted(plain.items())).encode())
-        for name, tensor in part.state_dict().items():
-            digest.update(name.encode())
-            _update(digest, tensor)
+        _update_module(digest, part)
     elif isinstance(part, Tensor):
-        _update(digest, part.detach().cpu().contiguous().numpy())
+        digest.update(f"{part.dtype} {tuple(part.shape)}".encode())
+        _update(digest, part.detach().cpu().reshape(-1).view(torch.uint8).numpy())
     elif isinstance(part, np.ndarray):
         digest.update(f"{part.dtype} {part.shape}".encode())
         digest.update(np.ascontiguousarray(part).tobytes())
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type):
+        values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+        _update(digest, (_name(type(part)), values))
+    elif isinstance(part, Mapping):
+        _update(digest, [item for pair in part.items() for item in pair])
+    elif isinstance(part, list | tuple):
+        digest.update(f"{type(part).__name__} of {len(part)}".encode())
+        for item in part:
+            _update(digest, item)
+    elif isinstance(part, set | frozenset):
+        _update(digest, sorted(map(repr, part)))
+    elif isinstance(part, FunctionType):
+        _update(digest, (_name(part), _source(part)))
     else:
-        digest.update(repr(part).encode())
+        digest.update(f"{part!r};".encode())
+
+
+def _update_module(digest: Any, module: nn.Module) -> None:
+    """Structure, source, weights, and what the modules hold beside them, such as a factor or a description."""
+    own = set(vars(nn.Module()))
+    for name, child in module.named_modules():
+        values = {key: value for key, value in vars(child).items() if key not in own}
+        _update(digest, (name, _name(type(child)), _source(type(child)), values))
+    digest.update(repr(module).encode())
+    _update(digest, dict(module.named_parameters(remove_duplicate=False)))
+    _update(digest, dict(module.named_buffers(remove_duplicate=False)))
+
+
+def _name(part: type | FunctionType) -> str:
+    return f"{part.__module__}.{part.__qualname__}"
+
+
+def _source(part: type | FunctionType) -> str:
+    """The code of a user's class or function; none where there is no file, as in an interactive session."""
+    if part.__module__.startswith("torch."):
+        return ""
+    try:
+        return inspect.getsource(part)
+    except (OSError, TypeError):
+        return ""
