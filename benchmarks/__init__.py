@@ -1,1 +1,1 @@
-"""Times of solves, reads and networks: `make bench` prints tables and writes runs/bench.json. Never part of the tests."""
+"""Times of solves, reads and networks: `make bench` prints them and writes runs/bench.json. Never a test."""

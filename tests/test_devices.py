@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -19,21 +20,30 @@ class Cubic(DeviceModel):
 
 
 @dataclass(frozen=True)
-class Broken(Cubic):
-    """A device with something wrong: `offset` in ampere, a `tilt` of the slope, or a current that `falls`."""
+class InSeries(DeviceModel):
+    """Ohmic cells behind `ohm`: `g` is not the slope at 0 V, which the contract does not ask for."""
 
-    offset: float = 0.0
-    tilt: float = 1.0
-    falls: bool = False
+    ohm: float = 5000.0
 
     def current(self, v, g):
-        return self.offset + g * (v - 20 * v**3 if self.falls else v)
+        return v * g / (1 + self.ohm * g)
+
+
+@dataclass(frozen=True)
+class Assembled(DeviceModel):
+    """A device made of any two functions, to break the contract with."""
+
+    i: Callable = lambda v, g: g * v
+    di: Callable = lambda v, g: g + 0 * v
+
+    def current(self, v, g):
+        return self.i(v, g)
 
     def slope(self, v, g):
-        return self.tilt * super().slope(v, g)
+        return self.di(v, g)
 
 
-@pytest.mark.parametrize("device", [Ohmic(), Sinh(), Sinh(0.05), Cubic()], ids=repr)
+@pytest.mark.parametrize("device", [Ohmic(), Sinh(), Sinh(0.05), Cubic(), InSeries()], ids=repr)
 def test_devices_keep_the_contract(device):
     check_device(device)
 
@@ -41,11 +51,20 @@ def test_devices_keep_the_contract(device):
 @pytest.mark.parametrize(
     ("device", "property_"),
     [
-        (Broken(offset=1e-9), "no current flows at 0 V"),
-        (Broken(tilt=1.01), "`slope` is the derivative"),
-        (Broken(falls=True), "current never falls"),
+        (Assembled(i=lambda v, g: g * v + 1e-9), r"no current flows at 0 V\. Found 1e-09"),
+        (Assembled(di=lambda v, g: 1.01 * g + 0 * v), r"`slope` is the derivative of `current`\. Found 0.01"),
+        (Assembled(i=lambda v, g: g * (v - 20 * v**3)), r"current never falls as voltage rises\. Found -"),
+        (Assembled(di=lambda v, g: 0 * g * v), r"the slope is positive where g is\. Found 0.0"),
+        (
+            Assembled(i=lambda v, g: (g * v)[:1]),
+            r"`current` broadcasts v and g elementwise\. Found torch.Size\(\[1, 101",
+        ),
+        (Assembled(di=lambda v, g: g), r"`slope` broadcasts v and g elementwise\. Found torch.Size\(\[3, 1\]\)"),
+        (Assembled(i=lambda v, g: (g * v).float()), r"`current` keeps the dtype torch.float64\. Found torch.float32"),
+        (Assembled(i=lambda v, g: g * v.where(v < 0.4, torch.nan)), r"`current` is finite .*Found 33 of 303 values"),
+        (Assembled(i=lambda v, g: g.detach() * v), "the current is differentiable in v and g"),
     ],
-    ids=["offset", "tilt", "falls"],
+    ids=["offset", "tilt", "falls", "flat", "shape", "shape of slope", "dtype", "nan", "gradient"],
 )
 def test_the_contract_names_what_is_broken(device, property_):
     with pytest.raises(AssertionError, match=property_):

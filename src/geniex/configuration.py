@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
@@ -44,9 +44,9 @@ PROBLEMS = {
     "tuple_type": "must be a list",
     "model_type": "must be a table of fields",
     "literal_error": "must be {expected}",
-    "less_than_equal": "must be at most {le}",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be above {gt}",
+    "less_than_equal": "must be at most {le:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be above {gt:g}",
     "less_than": "must be below {lt}",
     "missing": "has too few values",
     "too_long": "has too many values",
@@ -115,7 +115,7 @@ class WeightSection(Section):
     )
 
     @model_validator(mode="after")
-    def _divides(self) -> Self:
+    def _divides(self) -> "WeightSection":
         _check_width("slice_bits", self.slice_bits, self.bits)
         return self
 
@@ -133,7 +133,7 @@ class InputSection(Section):
     v_max: float = Field(default=0.25, gt=0, description="voltage of the largest input digit, in volt")
 
     @model_validator(mode="after")
-    def _divides(self) -> Self:
+    def _divides(self) -> "InputSection":
         _check_width("stream_bits", self.stream_bits, self.bits)
         return self
 
@@ -183,7 +183,7 @@ class PreprocessSection(Section):
     )
 
     @model_validator(mode="after")
-    def _builds(self) -> Self:
+    def _builds(self) -> "PreprocessSection":
         self.build()
         return self
 
@@ -235,7 +235,7 @@ class EvaluationConfig(Section):
     exact: ExactSection = Field(default=ExactSection())
 
     @model_validator(mode="after")
-    def _builds(self) -> Self:
+    def _builds(self) -> "EvaluationConfig":
         self.hardware()
         return self
 
@@ -312,7 +312,7 @@ class TrainingConfig(Section):
     training: TrainingSection = Field(default=TrainingSection())
 
     @model_validator(mode="after")
-    def _builds(self) -> Self:
+    def _builds(self) -> "TrainingConfig":
         for build in (self.window, self.sampling, self.recipe):
             build()
         return self

@@ -18,7 +18,7 @@ from geniex.window import Window
 
 __all__ = ["AnalogMatmul", "HardwareConfig", "ProgrammedMatrix"]
 
-CHUNK_CURRENTS = 2**21  # column currents read at once: bounds memory, and keeps them near the cache
+CHUNK_CURRENTS = 2**19  # column currents read at once: bounds memory, and keeps them near the cache
 ROUNDINGS = 12  # of one column's reading beside those of its sum: of v, g, products, floor and quotient
 
 

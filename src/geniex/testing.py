@@ -6,6 +6,7 @@ Each check raises AssertionError naming the property that failed and the numbers
 from collections.abc import Callable
 
 import torch
+from jaxtyping import TypeCheckError
 from torch import Tensor
 
 from geniex.devices import DeviceModel
@@ -29,9 +30,8 @@ def check_device(device: DeviceModel, v_max: float = 0.5, g_max: float = 1e-4) -
     g = torch.tensor([0.01, 0.1, 1.0], dtype=torch.float64)[:, None] * g_max
     _check_elementwise(device, v, g)
     i, slope = device.current(v, g), device.slope(v, g)
-    _require(bool(torch.isfinite(i).all()), "currents are finite", i)
     at_rest = device.current(torch.zeros_like(g), g)
-    _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest)
+    _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest.abs().max())
     _require(bool((i.diff(dim=-1) >= 0).all()), "current never falls as voltage rises", i.diff(dim=-1).min())
     _require(bool((slope > 0).all()), "the slope is positive where g is", slope.min())
     _check_slope(device, v, g, slope)
@@ -40,31 +40,23 @@ def check_device(device: DeviceModel, v_max: float = 0.5, g_max: float = 1e-4) -
     )
 
 
-def check_model(model: CrossbarModel, size: tuple[int, int] = (5, 4)) -> None:
+def check_model(
+    model: CrossbarModel, size: tuple[int, int] = (5, 4), dtypes: tuple[torch.dtype, ...] | None = None
+) -> None:
     """Check that `model` keeps the contract of `CrossbarModel`, within its `operating_range`.
 
     Args:
         model: the model.
         size: rows and columns to try, where the model takes any.
+        dtypes: dtypes to try; None is that of the model's parameters, or float64 and float32 where it has none.
     """
     bounds = model.operating_range or OperatingRange(*size)
-    v, g = _draw(model, bounds)
-    i = model(v, g)
-    _require(i.shape == (2, 3, 6, bounds.cols), "leading dimensions broadcast as in matmul", i.shape)
-    _require(i.dtype == g.dtype, "the dtype is that of g", i.dtype)
-    _require(bool(torch.isfinite(i).all()), "currents are finite", i)
-    _require(
-        torch.equal(model.program(g)(v), i), "program(g)(v) equals model(v, g)", (model.program(g)(v) - i).abs().max()
-    )
-    one = torch.stack([torch.stack([model(v[b], g[a, 0]) for b in range(3)]) for a in range(2)])
-    tolerance = 1e-8 if g.dtype == torch.float64 else 1e-4
-    far = (one - i).abs().max() / i.abs().max()
-    _require(bool(far < tolerance), "a batch computes what single crossbars do", far)
-    at_rest = model(torch.zeros_like(v), g)
-    _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest.abs().max())
-    _check_refusals(model, v, g)
-    if g.dtype == torch.float64:
-        _check_gradient(lambda v, g: model(v, g * SIEMENS) / SIEMENS, (v[:1, :2], g[0] / SIEMENS), "the model")
+    for dtype in dtypes or _dtypes(model):
+        v, g = _draw(bounds, dtype)
+        _check_currents(model, v, g)
+        _check_refusals(model, v, g)
+        if dtype == torch.float64:
+            _check_gradient(lambda v, g: model(v, g * SIEMENS) / SIEMENS, (v[:1, :2], g[0] / SIEMENS), "the model")
 
 
 def check_mapping(mapping: Mapping, bits: int = 6) -> None:
@@ -86,12 +78,18 @@ def _require(holds: bool, property_: str, found: object) -> None:
         raise AssertionError(f"This should hold: {property_}. Found {found}.")
 
 
+def _require_finite(x: Tensor, property_: str) -> None:
+    wrong = int((~torch.isfinite(x)).sum())
+    _require(wrong == 0, property_, f"{wrong} of {x.numel()} values that are not")
+
+
 def _check_elementwise(device: DeviceModel, v: Tensor, g: Tensor) -> None:
     for dtype in (torch.float64, torch.float32):
         for name, function in (("current", device.current), ("slope", device.slope)):
             y = function(v.to(dtype), g.to(dtype))
             _require(y.shape == (3, 101), f"`{name}` broadcasts v and g elementwise", y.shape)
             _require(y.dtype == dtype, f"`{name}` keeps the dtype {dtype}", y.dtype)
+            _require_finite(y, f"`{name}` is finite in {dtype}")
 
 
 def _check_slope(device: DeviceModel, v: Tensor, g: Tensor, slope: Tensor) -> None:
@@ -109,29 +107,60 @@ def _check_gradient(function: Callable[[Tensor, Tensor], Tensor], inputs: tuple[
         raise AssertionError(f"This should hold: {what} is differentiable in v and g. {error}") from error
 
 
-def _draw(model: CrossbarModel, bounds: OperatingRange) -> tuple[Tensor, Tensor]:
-    """Voltages (3, 6, row) and conductances (2, 1, row, col) well inside the range, in the dtype of the weights."""
+def _dtypes(model: CrossbarModel) -> tuple[torch.dtype, ...]:
+    parameter = next(model.parameters(), None)
+    return (torch.float64, torch.float32) if parameter is None else (parameter.dtype,)
+
+
+def _draw(bounds: OperatingRange, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Voltages (3, 6, row) and conductances (2, 1, row, col) well inside the range."""
     generator = torch.Generator().manual_seed(0)
-    dtype = next((parameter.dtype for parameter in model.parameters()), torch.float64)
-    v_min, v_max = max(bounds.v_min, -0.3), min(bounds.v_max, 0.3)
-    g_min, g_max = max(bounds.g_min, SIEMENS / 10), min(bounds.g_max, SIEMENS)
+    v_min, v_max = _span(bounds.v_min, bounds.v_max, (-0.3, 0.3))
+    g_min, g_max = _span(bounds.g_min, bounds.g_max, (SIEMENS / 10, SIEMENS))
     v = v_min + (v_max - v_min) * (0.1 + 0.8 * torch.rand(3, 6, bounds.rows, generator=generator, dtype=torch.float64))
     share = 0.1 + 0.8 * torch.rand(2, 1, bounds.rows, bounds.cols, generator=generator, dtype=torch.float64)
     return v.to(dtype), (g_min + (g_max - g_min) * share).to(dtype)
 
 
+def _span(low: float, high: float, usual: tuple[float, float]) -> tuple[float, float]:
+    """The usual values inside low .. high, or all of low .. high where that has none of them."""
+    inside = max(low, usual[0]), min(high, usual[1])
+    return inside if inside[0] < inside[1] else (low, high)
+
+
+def _check_currents(model: CrossbarModel, v: Tensor, g: Tensor) -> None:
+    """Shape, dtype and values of the currents for v (3, input, row) and g (2, 1, row, col)."""
+    i = model(v, g)
+    expected = (2, 3, v.shape[-2], g.shape[-1])
+    _require(i.shape == expected, "leading dimensions broadcast as in matmul", i.shape)
+    _require(i.dtype == g.dtype, f"the currents keep the dtype {g.dtype}", i.dtype)
+    _require_finite(i, "currents are finite")
+    again = model.program(g)(v)
+    _require(torch.equal(again, i), "program(g)(v) equals model(v, g)", (again - i).abs().max())
+    one = torch.stack([torch.stack([model(v[b], g[a, 0]) for b in range(3)]) for a in range(2)])
+    far = (one - i).abs().max() / i.abs().max()
+    tolerance = 1e-8 if g.dtype == torch.float64 else 1e-4
+    _require(bool(far < tolerance), "a batch computes what single crossbars do", far)
+    at_rest = model(torch.zeros_like(v), g)
+    _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest.abs().max())
+
+
 def _check_refusals(model: CrossbarModel, v: Tensor, g: Tensor) -> None:
-    """Bad input raises ValueError."""
-    cases: dict[str, Callable[[], Tensor]] = {
-        "a negative conductance": lambda: model(v, -g),
-        "a conductance that is not finite": lambda: model(v, g.clone().fill_(torch.nan)),
-        "a voltage that is not finite": lambda: model(v.clone().fill_(torch.nan), g),
-        "voltages for another number of rows": lambda: model(v[..., 1:], g),
-        "conductances without two dimensions": lambda: model(v, g[0, 0, 0]),
+    """Bad input raises ValueError, or jaxtyping's error where shapes in annotations are checked at run time."""
+    cases = {
+        "a negative conductance": (v, -g),
+        "a conductance that is not finite": (v, g.clone().fill_(torch.nan)),
+        "a voltage that is not finite": (v.clone().fill_(torch.nan), g),
+        "voltages for another number of rows": (v[..., 1:], g),
+        "conductances without two dimensions": (v, g[0, 0, 0]),
+        "leading dimensions that do not broadcast": (v, g.expand(2, 2, -1, -1)),
     }
-    for what, call in cases.items():
+    for what, (bad_v, bad_g) in cases.items():
         try:
-            call()
-        except (ValueError, TypeError):  # the latter where shapes are checked at run time
+            model.program(bad_g)(bad_v)
+        except (ValueError, TypeCheckError):
             continue
+        except Exception as error:
+            found = f"{type(error).__name__}: {error}"
+            raise AssertionError(f"This should hold: {what} raises ValueError. Found {found}.") from error
         raise AssertionError(f"This should hold: {what} raises ValueError. Found no error.")

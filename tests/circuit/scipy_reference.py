@@ -18,23 +18,30 @@ def solve(spec, law, v, g):
     place = {name: k for k, name in enumerate(free)}
     potential = dict.fromkeys(names, 0.0) | fixed
     for _ in range(60 if free else 0):
-        rows, cols, values, balance = [], [], [], np.zeros(len(free))
-        for a, b, i, slope in flows(wires, cells, node, potential, law, g):
-            for end, other, sign in ((a, b, 1), (b, a, -1)):
-                if end in place:
-                    balance[place[end]] += sign * i
-                    for neighbour, weight in ((end, slope), (other, -slope)):
-                        if neighbour in place:
-                            rows.append(place[end]), cols.append(place[neighbour]), values.append(weight)
-        step = sla.spsolve(sp.csc_matrix((values, (rows, cols)), shape=(len(free),) * 2), -balance)
+        step = newton_step(place, flows(wires, cells, node, potential, law, g))
         for name, change in zip(free, step, strict=True):
             potential[name] += change
-        if np.abs(step).max() < 1e-15:
+        if np.abs(step).max() < 1e-12:
             break
+    else:
+        assert not free, f"the last of 60 Newton steps was {np.abs(step).max():.1e} V"
     column = np.zeros(spec.cols)
     for (_, _, (_, j)), (_, _, current, _) in zip(cells, flows([], cells, node, potential, law, g), strict=True):
         column[j] += current
     return column
+
+
+def newton_step(place, flows):
+    """Changes of the free potentials, which `place` numbers, that balance the currents of all branches."""
+    rows, cols, values, balance = [], [], [], np.zeros(len(place))
+    for a, b, i, slope in flows:
+        for end, other, sign in ((a, b, 1), (b, a, -1)):
+            if end in place:
+                balance[place[end]] += sign * i
+                for neighbour, weight in ((end, slope), (other, -slope)):
+                    if neighbour in place:
+                        rows.append(place[end]), cols.append(place[neighbour]), values.append(weight)
+    return sla.spsolve(sp.csc_matrix((values, (rows, cols)), shape=(len(place),) * 2), -balance)
 
 
 def branches(spec):

@@ -56,6 +56,14 @@ def test_a_solution_holds_the_whole_operating_point(random_circuit):
     assert (solution.u > 0).all()
 
 
+def test_the_error_counts_the_circuits_that_failed(random_circuit):
+    """sinh(100 V / 0.05 V) overflows, in one of three inputs."""
+    v, g = random_circuit(SPEC)
+    v[1] = 100.0
+    with pytest.raises(RuntimeError, match=r"1 of 3 circuits did not converge: the worst residual is (inf|nan) V"):
+        Circuit(SPEC, Sinh(0.05))(v, g)
+
+
 @pytest.mark.parametrize("leaf", [False, True], ids=["read", "with gradients"])
 def test_a_read_that_does_not_converge_says_what_to_do(leaf, random_circuit):
     v, g = random_circuit(SPEC)

@@ -9,6 +9,7 @@ from geniex.models import linear
 from geniex.models.circuit import Circuit
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
+from tests.circuit import spice_cases
 from tests.tolerances import FLOAT32, OTHER_ALGORITHM, SAME_ALGORITHM
 
 resistances = st.one_of(st.just(0.0), st.floats(1e-3, 1e5))
@@ -26,6 +27,14 @@ def test_equals_the_iterative_solver_with_ohmic_cells(spec, seed):
     exact = Circuit(spec, Ohmic(), rtol=1e-13)(v, g)
     scale = (v.abs() @ g).max().item()
     torch.testing.assert_close(LinearCircuit(spec)(v, g), exact, rtol=OTHER_ALGORITHM, atol=OTHER_ALGORITHM * scale)
+
+
+@pytest.mark.parametrize("path", [p for p in spice_cases.PATHS if p.stem.startswith("lin")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-8), (torch.float32, 1e-5)], ids=["f64", "f32"])
+def test_equals_ngspice(path, dtype, tolerance):
+    """The promise of the README for `Circuit`, kept by this route too."""
+    spec, _, v, g, expected = spice_cases.load(path, dtype)
+    assert spice_cases.error(LinearCircuit(spec)(v, g)[:, 0], expected).max() < tolerance
 
 
 def test_gradients_equal_those_through_the_iterative_solver(random_circuit):

@@ -58,13 +58,18 @@ def solve_samples(
         advance: called with the number of samples after each part.
     """
     spec, (crossbars, inputs) = circuit.solver.spec, size
-    parts = []
+    samples = Samples(
+        window,
+        torch.empty(crossbars, inputs, spec.rows, dtype=torch.uint8),
+        torch.empty(crossbars, spec.rows, spec.cols, dtype=torch.uint8),
+        torch.empty(crossbars, inputs, spec.cols),
+    )
     for start in range(0, crossbars, CROSSBARS_AT_ONCE):
         count = min(CROSSBARS_AT_ONCE, crossbars - start)
-        g_level = sampling.conductance_levels(count, spec.rows, spec.cols, generator).to(torch.uint8)
-        v_level = sampling.voltage_levels(count * inputs, spec.rows, generator).to(torch.uint8)
-        v_level = v_level.view(count, inputs, spec.rows)
-        v, g = window.voltages(v_level, dtype), window.conductances(g_level, dtype)
-        parts.append((v_level, g_level, (v @ g / circuit(v, g)).float()))
+        part = samples[start : start + count]
+        part.g_level[:] = sampling.conductance_levels(count, spec.rows, spec.cols, generator)
+        part.v_level[:] = sampling.voltage_levels(count * inputs, spec.rows, generator).view_as(part.v_level)
+        v, g = part.inputs(dtype)
+        part.f[:] = v @ g / circuit(v, g)
         advance(count * inputs)
-    return Samples(window, *(torch.cat(part) for part in zip(*parts, strict=True)))
+    return samples

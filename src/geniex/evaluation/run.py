@@ -134,8 +134,8 @@ def _check_fits(network: nn.Module, images: LabelledImages, options: RunOptions)
         logits = network(x)
     except Exception as error:  # the network is the user's: it can raise anything
         raise ValueError(
-            f"{type(network).__name__} does not take images that are prepared to {tuple(x.shape[1:])}: "
-            f"{type(error).__name__}: {error} Give other images, or another `preprocess`."
+            f"{type(network).__name__} does not take images that are prepared to {tuple(x.shape[1:])} "
+            f"({type(error).__name__}: {error}). Give other images, or another `preprocess`."
         ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 1:
         found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__

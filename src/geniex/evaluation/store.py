@@ -1,13 +1,15 @@
 """Results of single batches on disk, so that a run that was killed continues where it was.
 
 A result is filed under a digest of everything it depends on: the network, its code and weights, the model, the
-hardware, the prepared images. Another configuration never finds it; the same one always does. Functions that a
-network's classes call are not part of the digest: start in a new folder when they change.
+hardware, the prepared images. Another configuration never finds it; the same one always does. Two limits: functions
+that a network's classes call are not part of the digest (start in a new folder when they change), and what has nothing
+but an address, such as a lambda among a network's attributes, is never found again.
 """
 
 import dataclasses
 import hashlib
 import inspect
+import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -76,10 +78,11 @@ def _update(digest: Any, part: object) -> None:
             _update(digest, item)
     elif isinstance(part, set | frozenset):
         _update(digest, sorted(map(repr, part)))
-    elif isinstance(part, FunctionType):
+    elif isinstance(part, FunctionType) and "<" not in part.__qualname__:  # a lambda may hold anything
         _update(digest, (_name(part), _source(part)))
     else:
-        digest.update(f"{part!r};".encode())
+        described = f"{part!r};"
+        digest.update((described + uuid.uuid4().hex if " at 0x" in described else described).encode())
 
 
 def _update_module(digest: Any, module: nn.Module) -> None:

@@ -99,12 +99,23 @@ def check_voltages(v: Tensor, g: Tensor) -> None:
     """Raise ValueError unless `v` is (*tile, input, row) of the dtype of `g`, finite, and fits the crossbars `g`."""
     if v.dim() < 2 or v.shape[-1] != g.shape[-2]:
         raise ValueError(f"`v` must be (*tile, input, row) in volt with row = {g.shape[-2]}; got {_describe(v)}.")
+    _check_tiles(v, g)
     if v.dtype != g.dtype or v.device != g.device:
         raise ValueError(
             f"`v` must have the dtype and device of `g`, {_describe(g)}; got {_describe(v)}. Cast one of them."
         )
     if not torch.isfinite(v).all():
         raise ValueError(f"`v` must be finite; {int((~torch.isfinite(v)).sum())} of {v.numel()} values are not.")
+
+
+def _check_tiles(v: Tensor, g: Tensor) -> None:
+    try:
+        torch.broadcast_shapes(v.shape[:-2], g.shape[:-2])
+    except RuntimeError as error:
+        raise ValueError(
+            f"The leading dimensions of `v` must broadcast with those of `g`, {tuple(g.shape[:-2])}; "
+            f"got {_describe(v)}."
+        ) from error
 
 
 def _describe(x: Tensor) -> str:
