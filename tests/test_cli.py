@@ -594,6 +594,22 @@ def test_the_emulator_is_sought_beside_the_configuration(workspace):
     succeed(*args, "--models", "geniex", "--images", 1)
 
 
+def test_the_comparison_is_that_of_the_configuration(workspace):
+    samples = []
+    for old, new in (
+        ("", ""),
+        ("images = 1", "images = 8"),
+        ("[exact]", "[exact]\nseed = 3"),
+        ("reads = 20", "reads = 5"),
+    ):
+        Path("run.toml").write_text(EVALUATION.replace(old, new))
+        succeed(*EVALUATE, "--models", "ideal")
+        results = json.loads(Path("out/results.json").read_text())
+        samples.append(tuple(results["sample"]["i_exact"]))
+    assert len(set(samples)) == 4
+    assert results["models"][0]["nf"]["reads"] <= 5
+
+
 def test_layers_can_be_left_digital_by_the_configuration(workspace):
     Path("run.toml").write_text(EVALUATION + '[layers]\ndigital = ["3"]\n')
     succeed(*EVALUATE, "--models", "ideal")

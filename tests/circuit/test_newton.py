@@ -196,3 +196,8 @@ def test_what_cannot_be_reached_is_reported(random_circuit):
 def test_a_tolerance_is_a_share(rtol):
     with pytest.raises(ValueError, match=rf"`rtol` must lie between 0 and 1; got {rtol}"):
         NewtonKrylov(CrossbarSpec(2, 2), Ohmic(), rtol)
+
+
+def test_at_least_one_step_is_needed():
+    with pytest.raises(ValueError, match="`max_steps` must be at least 1; got 0"):
+        NewtonKrylov(CrossbarSpec(2, 2), Ohmic(), max_steps=0)

@@ -342,6 +342,13 @@ def test_a_run_that_is_repeated_computes_nothing(run):
     assert first.models == again.models  # times too: those of the batches when they were computed
 
 
+def test_seconds_are_those_of_all_batches(run):
+    (result,) = run(models={"digital": None}).models
+    seconds = [np.load(file)["seconds"].item() for file in run.folder.iterdir()]
+    assert len(seconds) == 4
+    assert result.seconds_per_image == pytest.approx(sum(seconds) / 12, rel=1e-12)
+
+
 @pytest.mark.parametrize("stop_at", [1, 2, 4, 5, 8])
 def test_a_run_that_was_killed_continues_where_it_was(run, stop_at, monkeypatch):
     whole = run(options=RunOptions(batch=3))

@@ -1,7 +1,6 @@
 """The page is one file that works offline, shows the numbers, escapes what users write, and is written whole."""
 
 import json
-import os
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -167,7 +166,7 @@ def test_a_failing_write_leaves_the_old_page_and_nothing_else(evaluation, tmp_pa
     def fail(source, destination):
         raise OSError("disk full")
 
-    monkeypatch.setattr(os, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_page(evaluation, target)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "old")]

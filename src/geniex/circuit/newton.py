@@ -44,6 +44,8 @@ class NewtonKrylov:
     def __post_init__(self) -> None:
         if self.rtol is not None and not 0 < self.rtol < 1:
             raise ValueError(f"`rtol` must lie between 0 and 1; got {self.rtol}.")
+        if self.max_steps < 1:
+            raise ValueError(f"`max_steps` must be at least 1; got {self.max_steps}.")
 
     def tolerance(self, dtype: torch.dtype) -> float:
         """The residual asked for, as a share of the drive."""

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 
 from geniex.emulation.card import EmulatorCard
+from geniex.files import replacing
 from geniex.models.geniex import Geniex, Scaling
 
 __all__ = ["load", "load_card", "save"]
@@ -29,16 +30,10 @@ def save(path: str | os.PathLike[str], network: Geniex, card: EmulatorCard, dtyp
         card: its circuit, recipe and errors.
         dtype: of the stored weights; float16 halves the file.
     """
-    path = Path(path)
     header = {"format": FORMAT, "scaling": dataclasses.asdict(network.scaling), "card": card.as_dict()}
     weights = {name: weight.detach().cpu().to(dtype).contiguous() for name, weight in network.state_dict().items()}
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        save_file(weights, beside, metadata={key: json.dumps(value) for key, value in header.items()})
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(Path(path)) as beside:
+        beside.write_bytes(serialize(weights, metadata={key: json.dumps(value) for key, value in header.items()}))
 
 
 def load(path: str | os.PathLike[str]) -> Geniex:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
 from geniex.evaluation.results import Evaluation, ModelResult, NfSample
+from geniex.files import replacing
 from geniex.report.formats import DASH, fixed, percent, points, significant, significant_decimals
 from geniex.report.palette import Look, looks
 from geniex.report.plots import (
@@ -45,15 +45,9 @@ def write_page(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
         evaluation: what to show.
         path: the file to write; its folder is made if need be.
     """
-    target = Path(path)
     text = render_page(evaluation)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
+    with replacing(Path(path)) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def render_page(evaluation: Evaluation) -> str:
