@@ -224,7 +224,7 @@ class EvaluationConfig(Section):
         default="paper",
         description="removal of the current of digit 0: paper (ratio on the remainder), dummy_column, digital",
     )
-    batch: int = Field(default=32, ge=1, description="images per forward pass")
+    batch: int = Field(default=16, ge=1, description="images per forward pass")
     crossbar: CrossbarSection = Field(default=CrossbarSection())
     cell: CellSection = Field(default=CellSection())
     weights: WeightSection = Field(default=WeightSection())

@@ -5,6 +5,7 @@ changed. Gradients pass straight through the analog arithmetic: backward is that
 """
 
 import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from geniex.models.base import CrossbarModel
 
 __all__ = ["AnalogConv2d", "AnalogLayer", "AnalogLinear"]
 
+PROGRAMMING = threading.Lock()  # threads that share a network program each layer once
 CHUNK_UNFOLDED = 2**23  # values of unfolded images held at once
 
 
@@ -67,9 +69,10 @@ class AnalogLayer(nn.Module, ABC):
     def programmed(self) -> list[ProgrammedMatrix]:
         """The crossbars of each group, programmed anew if the weight changed in value, place or type."""
         weight = self.weight.detach()
-        if self._programmed is None or not _same(self._programmed[0], weight):
-            self._programmed = weight.clone(), [self.matmul.program(w) for w in self.matrices()]
-        return self._programmed[1]
+        with PROGRAMMING:
+            if self._programmed is None or not _same(self._programmed[0], weight):
+                self._programmed = weight.clone(), [self.matmul.program(w) for w in self.matrices()]
+            return self._programmed[1]
 
     def train(self, mode: bool = True) -> "AnalogLayer":
         """As `nn.Module.train`; drops the programmed crossbars."""

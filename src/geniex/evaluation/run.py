@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -35,7 +36,9 @@ class RunOptions:
 
     Attributes:
         prepare: from uint8 images (image, height, width, 3) to the network's input.
-        batch: images per forward pass.
+        batch: largest number of images per forward pass.
+        threads: batches classified at a time, each on its share of torch's threads; None is one batch per thread, which
+            outruns threads inside of operations. A model that draws random numbers needs 1 to repeat them.
         exact: the exact circuit that all models are compared with; None leaves the comparison out.
         reads: number of reads of the run on which they are compared.
         read_images: number of images, the first ones of the run, from which these reads are drawn.
@@ -45,7 +48,8 @@ class RunOptions:
     """
 
     prepare: Callable[[np.ndarray], Tensor] = field(default_factory=Preprocess)
-    batch: int = 32
+    batch: int = 16
+    threads: int | None = None
     exact: Circuit | None = None
     reads: int = 1024
     read_images: int = 4
@@ -54,9 +58,10 @@ class RunOptions:
     progress: Progress = lambda stage, done, total: None
 
     def __post_init__(self) -> None:
-        for name in ("batch", "reads", "read_images"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        for name in ("batch", "threads", "reads", "read_images"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise ValueError(f"`{name}` must be at least 1; got {count}.")
 
 
 def evaluate(
@@ -154,25 +159,48 @@ def _hardware(network: nn.Module, config: HardwareConfig | LayerConfig) -> objec
     return [(name, config(name, module)) for name, module in network.named_modules() if name]
 
 
-@torch.no_grad()
 def _classify(
     name: str, network: nn.Module, images: LabelledImages, key: str, options: RunOptions
 ) -> tuple[np.ndarray, float]:
     """Predicted classes, and seconds per image."""
-    store, parts, seconds = BatchStore(options.folder), [], 0.0
+    on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
+    threads = (options.threads or torch.get_num_threads()) if on_cpu else 1
+    batches = list(_batches(images, min(options.batch, math.ceil(len(images) / threads))))
+    threads, parts, seconds = min(threads, len(batches)), [], 0.0
     options.progress(name, 0, len(images))
-    for batch in _batches(images, options.batch):
-        x = _input(network, batch, options)
-        batch_key = fingerprint(key, x)
-        stored = store.get(batch_key)
-        if stored is None:
-            began = time.perf_counter()
-            stored = network(x).argmax(-1).cpu().numpy(), time.perf_counter() - began
-            store.put(batch_key, *stored)
-        parts.append(stored[0])
-        seconds += stored[1]
-        options.progress(name, sum(map(len, parts)), len(images))
+    with _workers(threads) as pool:
+        for predicted, spent in pool.map(lambda batch: _classify_batch(network, batch, key, options), batches):
+            parts.append(predicted)
+            seconds += spent / threads
+            options.progress(name, sum(map(len, parts)), len(images))
     return np.concatenate(parts), seconds / len(images)
+
+
+@contextmanager
+def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share torch's own among them: small operations lose more by waiting than they gain from two."""
+    total = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(max(1, total // threads),))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(total)
+
+
+@torch.no_grad()
+def _classify_batch(
+    network: nn.Module, batch: LabelledImages, key: str, options: RunOptions
+) -> tuple[np.ndarray, float]:
+    """Predicted classes and seconds, stored or computed now."""
+    store, x = BatchStore(options.folder), _input(network, batch, options)
+    batch_key = fingerprint(key, x)
+    stored = store.get(batch_key)
+    if stored is None:
+        began = time.perf_counter()
+        stored = network(x).argmax(-1).cpu().numpy(), time.perf_counter() - began
+        store.put(batch_key, *stored)
+    return stored
 
 
 def _input(network: nn.Module, images: LabelledImages, options: RunOptions) -> Tensor:
