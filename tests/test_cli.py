@@ -714,7 +714,7 @@ def test_black_images_fail_the_comparison_with_a_reason(workspace):
     [
         (RuntimeError("3 of 4 circuits did not converge"), 1, "Error: 3 of 4 circuits did not converge\n"),
         (MemoryError(), 1, "Error: MemoryError\n"),
-        (KeyboardInterrupt(), 1, "Error: Stopped. The same command continues where it was, if it keeps its results in"),
+        (KeyboardInterrupt(), 1, "Error: Stopped. `evaluate` and `demo` continue where they were; other commands"),
         (OSError(28, "No space left on device"), 2, "Error: [Errno 28] No space left on device\n"),
         (
             ValueError("[bold]a[/] b :x: " + "long " * 60 + "end"),

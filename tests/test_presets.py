@@ -1,5 +1,8 @@
 """What geniex knows by name, against the numbers of the GENIEx paper (arXiv 2003.06902)."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +12,9 @@ from geniex.configuration import EvaluationConfig
 from geniex.devices import Sinh
 from geniex.emulation.card import describe_device
 from geniex.models.geniex import Geniex
+from geniex.models.linear import LinearCircuit
+from geniex.nf import nf_error
+from geniex.window import Window
 
 
 def test_the_nominal_crossbar_is_the_papers():
@@ -71,6 +77,19 @@ def test_the_demos_emulator_is_of_the_nominal_crossbar():
 def test_an_unknown_emulator_is_refused_with_those_that_ship(read, name):
     with pytest.raises(ValueError, match=f"No emulator '{name}' ships with geniex; there are .*nominal_64x64_v250"):
         read(name)
+
+
+def test_the_demos_emulator_is_five_times_closer_to_the_exact_circuit_than_the_linear_model():
+    """On crossbars solved by another program (tests/references); 5.7 times when it was trained."""
+    case = np.load(Path(__file__).parent / "references" / "emulator" / "64_100k_v250.npz")
+    window = Window(float(case["v_max"]), float(case["g_on"]), float(case["g_off"]))
+    v = window.voltages(torch.from_numpy(case["v_level"]), torch.float64)
+    g = window.conductances(torch.from_numpy(case["g_level"]), torch.float64)
+    exact, linear = torch.from_numpy(case["i_exact"]), torch.from_numpy(case["i_linear"])
+    learned = presets.emulator("nominal_64x64_v250")(v.float(), g.float())
+    errors = [nf_error(i, exact, v @ g, torch.Generator().manual_seed(0)).rmse for i in (learned, linear)]
+    assert 5 * errors[0] < errors[1]
+    torch.testing.assert_close(LinearCircuit(presets.nominal_crossbar())(v, g), linear, rtol=1e-8, atol=0)
 
 
 def test_presets_are_values():

@@ -62,7 +62,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         except (RuntimeError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
         except KeyboardInterrupt:
-            _fail("Stopped. The same command continues where it was, if it keeps its results in a folder.", 1)
+            _fail("Stopped. `evaluate` and `demo` continue where they were; other commands start again.", 1)
 
     return run
 
@@ -337,7 +337,7 @@ def _embedded() -> torch.nn.Module:
 
 def _embedded_images() -> LabelledImages:
     with _asset("cifar100_512.npz") as path:
-        return load_images(path)
+        return dataclasses.replace(load_images(path), source="CIFAR-100 test images")
 
 
 def _read_circuits(path: Path) -> tuple[torch.Tensor, torch.Tensor, dict[str, float]]:
