@@ -2,6 +2,12 @@ import pytest
 import torch
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Tests compute alike on any number of cores, and do not wait for threads of a busy machine."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)

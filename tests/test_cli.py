@@ -746,7 +746,8 @@ def test_file_names_are_printed_as_they_are(workspace):
 
 
 def test_too_many_images_for_the_demo_are_refused(tmp_path):
-    assert "between 1 and 512, all of cifar100_512.npz; got 513" in fail("demo", "--images", 513, "--out", tmp_path)
+    message = fail("demo", "--images", 513, "--out", tmp_path)
+    assert "between 1 and 512, all of CIFAR-100 test images; got 513" in message
 
 
 @pytest.mark.slow

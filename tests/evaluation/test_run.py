@@ -1,4 +1,5 @@
 import dataclasses
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -372,7 +373,7 @@ def test_a_run_that_is_killed_between_batches_keeps_them(run):
     with pytest.raises(KeyboardInterrupt):
         run(options=replace(run.options, progress=stop))
     run()
-    assert computed() == 2
+    assert computed() <= 2  # of four; a thread may have been one batch ahead
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", None], ids=["empty", "garbage", "cut"])
@@ -463,3 +464,59 @@ def test_an_evaluation_says_what_was_evaluated(run, images):
     assert other["network"]["digest"] != evaluation.provenance["network"]["digest"]
     assert other["images"] == evaluation.provenance["images"]
     assert dataclasses.is_dataclass(evaluation)
+
+
+# Threads
+
+
+class Counting(CrossbarModel):
+    """Counts what is programmed."""
+
+    def __init__(self):
+        super().__init__()
+        self.programmed = 0
+
+    def program(self, g):
+        self.programmed += 1
+        return Ideal().program(g)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_batches_in_threads_change_nothing(network, images, hardware, spec, threads):
+    models = {"digital": None, "linear": LinearCircuit(spec)}
+    alone = evaluate(network, images, models, hardware, RunOptions(batch=2, threads=1))
+    together = evaluate(network, images, models, hardware, RunOptions(batch=2, threads=threads))
+    assert without_times(together) == without_times(alone)
+
+
+def test_threads_share_what_is_programmed(network, images, hardware):
+    counts = []
+    for threads in (1, 4):
+        model = Counting()
+        evaluate(network, images, {"counting": model}, hardware, RunOptions(batch=1, threads=threads))
+        counts.append(model.programmed)
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["done", "broken off"])
+def test_torch_has_as_many_threads_after_a_run_as_before(network, images, hardware, fails):
+    def stop(stage, done, total):
+        if fails and done:
+            raise KeyboardInterrupt
+
+    before = torch.get_num_threads()
+    with pytest.raises(KeyboardInterrupt) if fails else nullcontext():
+        evaluate(network, images, {"ideal": Ideal()}, hardware, RunOptions(batch=2, threads=2, progress=stop))
+    assert torch.get_num_threads() == before
+
+
+def test_a_run_in_threads_that_was_killed_continues(run):
+    def stop(stage, done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    threaded = replace(run.options, threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(options=replace(threaded, progress=stop))
+    whole = run(options=RunOptions(batch=3))
+    assert without_times(run(options=threaded)) == without_times(whole)
