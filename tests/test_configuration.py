@@ -10,7 +10,8 @@ import yaml
 from torch import nn
 
 from geniex.circuit.spec import CrossbarSpec
-from geniex.configuration import EvaluationConfig, Section, TrainingConfig, read_config, template
+from geniex.configuration import EvaluationConfig, TrainingConfig, read_config, template
+from geniex.configuration.fields import Section
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor
 from geniex.devices import Ohmic, Sinh
 from geniex.digital import Accumulator, FixedPoint

@@ -13,7 +13,7 @@ from torch import nn
 
 from geniex import presets
 from geniex.circuit.spec import CrossbarSpec
-from geniex.configuration import CellSection, CrossbarSection, EmulatorSection, EvaluationConfig
+from geniex.configuration.fields import CellSection, CrossbarSection, EmulatorSection, EvaluationConfig
 from geniex.devices import Ohmic, Sinh
 from geniex.emulation import EmulatorCard, save
 from geniex.emulation.card import describe_device

@@ -1,21 +1,13 @@
-"""Configuration files: the border at which names and numbers in TOML or YAML become objects.
+"""What a configuration file can say: tables of fields with defaults, bounds and meaning, and the objects they build.
 
-A file is checked whole before anything runs; unknown fields are refused with the nearest valid name. The descriptions
-below are the documentation: `template` prints them as a commented file.
+The descriptions are the documentation: `template` prints them as a commented file.
 """
 
 import difflib
-import json
-import os
-import re
-import tomllib
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from torch import nn
 
 from geniex.circuit.spec import CrossbarSpec
@@ -30,30 +22,12 @@ from geniex.functional import HardwareConfig
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
 from geniex.window import Window
 
-__all__ = ["EvaluationConfig", "TrainingConfig", "read_config", "template"]
+__all__ = ["TABLE", "EvaluationConfig", "Section", "TrainingConfig", "nearest"]
 
 FLOORS: dict[str, FloorRemoval] = {"paper": PaperFloor(), "dummy_column": DummyColumn(), "digital": DigitalFloor()}
 MAPPINGS: dict[str, Mapping] = {"differential_pair": DifferentialPair(), "offset_column": OffsetColumn()}
 TABLE = "<table>"  # in pydantic's errors, the first branch of a choice between a table and "none"
 NoTable = Annotated[Literal["none"], Tag("none")]
-PROBLEMS = {
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "string_type": "must be text in quotes",
-    "tuple_type": "must be a list",
-    "model_type": "must be a table of fields",
-    "literal_error": "must be {expected}",
-    "less_than_equal": "must be at most {le:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "greater_than": "must be above {gt:g}",
-    "less_than": "must be below {lt}",
-    "missing": "has too few values",
-    "too_long": "has too many values",
-    "invalid_key": "has a field whose name is not text",
-    "value_error": "{error}",
-}
-"""What is wrong, by pydantic's name of it, with what pydantic tells about it."""
 
 
 def _branch(value: object) -> str:
@@ -266,7 +240,7 @@ class EvaluationConfig(Section):
         for pattern in self.layers.digital:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise ValueError(
-                    f"`layers.digital` names {pattern!r}, but no layer is called so.{_nearest(pattern, names)}"
+                    f"`layers.digital` names {pattern!r}, but no layer is called so.{nearest(pattern, names)}"
                 )
 
         def settings(name: str, module: nn.Module) -> HardwareConfig | None:
@@ -331,107 +305,7 @@ class TrainingConfig(Section):
         return TrainingRecipe(**self.training.model_dump())
 
 
-Config = TypeVar("Config", EvaluationConfig, TrainingConfig)
-
-
-def read_config(path: str | os.PathLike[str], kind: type[Config]) -> Config:
-    """Read a TOML (`.toml`) or YAML (`.yaml`, `.yml`) file.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: naming every unknown field, wrong type and value out of range.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no configuration file {path}.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".toml":
-            content: Any = tomllib.loads(text)
-        elif path.suffix in (".yaml", ".yml"):
-            content = yaml.load(text, _YamlLoader)
-        else:
-            raise ValueError(f"its name ends in {path.suffix!r}, not in .toml, .yaml or .yml")
-        return kind.model_validate({} if content is None else content)
-    except ValidationError as error:
-        problems = "\n".join(f"  {_problem(kind, dict(detail))}" for detail in error.errors())
-        raise ValueError(f"{path} cannot be used:\n{problems}") from error
-    except (ValueError, tomllib.TOMLDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-
-
-def template(kind: type[EvaluationConfig] | type[TrainingConfig]) -> str:
-    """A TOML file of all fields with their defaults, each explained."""
-    return "\n".join([f"# {kind.__doc__}", *_lines(kind)]) + "\n"
-
-
-def _lines(section: type[Section]) -> Iterator[str]:
-    tables: list[tuple[str, type[Section]]] = []
-    for name, field in section.model_fields.items():
-        default = field.default
-        if isinstance(default, Section):
-            tables.append((name, type(default)))
-            continue
-        value = "" if default is None else json.dumps(list(default) if isinstance(default, tuple) else default)
-        yield f"{'# ' if default is None else ''}{name} = {value}".rstrip() + f"  # {field.description}"
-    for name, table in tables:
-        yield f"\n# {table.__doc__}"
-        alternative = section.model_fields[name].description
-        if alternative:
-            yield f"# Instead of this table, at the top of the file: {name} = {alternative.replace(' ', '  # ', 1)}"
-        yield f"[{name}]"
-        yield from _lines(table)
-
-
-def _problem(kind: type[Section], detail: dict[str, Any]) -> str:
-    """One line for one error of pydantic."""
-    names, section = [], kind
-    for part in detail["loc"]:
-        if part == TABLE or isinstance(part, int):
-            continue
-        names.append(str(part))
-        default = section.model_fields[part].default if part in section.model_fields else None
-        section = type(default) if isinstance(default, Section) else section
-    name, problem = ".".join(names), detail["type"]
-    if problem == "extra_forbidden":
-        return f"`{name}` is not a field.{_nearest_field(kind, section, names[-1])}"
-    words = (PROBLEMS.get(problem) or str(detail["msg"])).format(**detail.get("ctx", {}))
-    if problem == "model_type" and name and not isinstance(kind.model_fields[name].annotation, type):
-        words += ' or "none"'
-    if problem == "value_error":
-        return f"`{name}`: {words}" if name else words
-    return f"`{name}` {words}; got {detail['input']!r}." if name else f"The file {words}; got {detail['input']!r}."
-
-
-def _nearest_field(kind: type[Section], section: type[Section], name: str) -> str:
-    """A hint at what was meant by `name` in `section`: a field of another table, or one of a similar name."""
-    tables = {table: type(field.default) for table, field in kind.model_fields.items()}
-    elsewhere = [
-        f"{table}.{name}"
-        for table, fields in tables.items()
-        if issubclass(fields, Section) and name in fields.model_fields
-    ]
-    if elsewhere:
-        return f" Did you mean {' or '.join(map(repr, elsewhere))}?"
-    return _nearest(name, list(section.model_fields))
-
-
-def _nearest(name: str, names: list[str]) -> str:
+def nearest(name: str, names: list[str]) -> str:
+    """A hint at which of `names` was meant by `name`."""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else f" Possible: {', '.join(names[:12])}."
-
-
-class _YamlLoader(yaml.SafeLoader):
-    """YAML 1.1 but for two of its traps: 1e5 is a number, and a key that is given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ValueError(f"{key!r} is given twice.")
-        return super().construct_mapping(node, deep)
-
-
-_YamlLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
