@@ -29,7 +29,7 @@ MODELS = {
     "ideal": "crossbars without parasitics: what quantization alone does",
     "linear": "wires and drivers with ohmic cells: the analytical model",
     "geniex": "the trained emulator",
-    "circuit": "the exact nonlinear circuit, about half a minute per image of a ResNet-20",
+    "circuit": "the exact nonlinear circuit, about 90 s per image of a ResNet-20 on two cores",
 }
 
 
