@@ -23,13 +23,14 @@ import geniex
 from geniex import cli
 from geniex.circuit.spec import CrossbarSpec
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config
-from geniex.devices import Ohmic, Sinh
+from geniex.devices import Filament, Ohmic, SeriesAccess, Sinh
+from geniex.devices.description import describe_device, read_device, write_device
 from geniex.evaluation import load_images
 from geniex.models.circuit import Circuit
 from geniex.models.linear import LinearCircuit
 from tests.tolerances import FLOAT32, SAME_ALGORITHM
 
-COMMANDS = ("demo", "evaluate", "solve", "train", "info", "pack", "template")
+COMMANDS = ("demo", "evaluate", "solve", "spice", "train", "info", "fit-device", "pack", "template")
 MODELS = ("digital", "ideal", "linear", "geniex", "circuit")
 CONSOLE_SCRIPT = Path(sys.executable).with_name("geniex")
 
@@ -290,6 +291,37 @@ def test_solve_takes_resistances_and_cells(circuits):
     np.testing.assert_allclose(solved()["i"], linear, rtol=0, atol=1e-8 * np.abs(linear).max())  # another algorithm
 
 
+def test_solve_takes_device_files(circuits):
+    given = circuits()
+    write_device("cells/mine.toml", SeriesAccess(Sinh(0.1), 1e4))
+    printed = succeed("solve", "circuits.npz", "solved.npz", "--device", "cells/mine.toml")
+    expected = Circuit(CrossbarSpec(6, 4), SeriesAccess(Sinh(0.1), 1e4))
+    current = expected(torch.from_numpy(given["v"]), torch.from_numpy(given["g"]))
+    np.testing.assert_allclose(solved()["i"], current, rtol=SAME_ALGORITHM, atol=1e-18)
+    assert "SeriesAccess(device=Sinh(v0=0.1), resistance=10000.0)" in printed
+
+
+def test_solve_takes_lines_driven_and_sensed_from_both_ends(circuits):
+    given = circuits(driven_ends=2, sensed_ends=np.array([2]))
+    succeed("solve", "circuits.npz", "solved.npz")
+    expected = Circuit(CrossbarSpec(6, 4, driven_ends=2, sensed_ends=2), Sinh(0.25))
+    current = expected(torch.from_numpy(given["v"]), torch.from_numpy(given["g"]))
+    np.testing.assert_allclose(solved()["i"], current, rtol=SAME_ALGORITHM, atol=1e-18)
+
+
+def test_solve_writes_the_inside_of_crossbars(circuits):
+    """What enters a column's sense amplifier came through its cells."""
+    circuits()
+    succeed("solve", "circuits.npz", "solved.npz", "--nodes")
+    found = solved()
+    assert set(found) == {*cli.circuits.WRITTEN, "cell_currents", "word_lines", "bit_lines", "power"}
+    for name in ("cell_currents", "word_lines", "bit_lines"):
+        assert found[name].shape == (2, 3, 6, 4)
+    np.testing.assert_allclose(found["cell_currents"].sum(-2), found["i"], rtol=1e-6)
+    np.testing.assert_allclose(found["word_lines"] - found["bit_lines"], found["u"], rtol=1e-6, atol=1e-12)
+    assert found["power"].shape == (2, 3)
+
+
 def test_solve_keeps_float32(circuits):
     given = circuits()
     succeed("solve", "circuits.npz", "solved.npz")
@@ -332,7 +364,7 @@ BAD_CIRCUITS = {
     "neither": ({"g": None, "v": None}, r"found \(no v\), \(no g\)\."),
     "unknown": (
         {"rsource": 3.0},
-        "must hold v, g and any of r_source, r_sink, r_row, r_col, nothing else; found rsource",
+        "any of r_source, r_sink, r_row, r_col, driven_ends, sensed_ends, nothing else; found rsource",
     ),
     "NaN voltage": ({"v": np.full((1, 6), np.nan)}, "`v` must be finite; 6 of 6 values are not"),
     "NaN conductance": ({"g": np.full((6, 4), np.nan)}, "`g` must be finite .* the first is nan"),
@@ -350,6 +382,8 @@ BAD_CIRCUITS = {
     "resistance": ({"r_row": -1.0}, r"`CrossbarSpec\(r_row=...\)` must be finite and at least 0; got -1.0 ohm"),
     "resistances": ({"r_row": np.ones(3)}, r"`r_row` in circuits.npz must be one number in ohm; got float64 \(3,\)"),
     "text": ({"r_row": "2.5"}, r"`r_row` in circuits.npz must be one number in ohm; got <U3 \(\)"),
+    "half an end": ({"sensed_ends": 1.5}, r"`sensed_ends` in circuits.npz must be one whole number; got float64 \(\)"),
+    "three ends": ({"driven_ends": 3}, r"`CrossbarSpec\(driven_ends=...\)` must be 1 or 2; got 3"),
     "objects": ({"v": np.array([[None]])}, "circuits.npz cannot be used: it is damaged, or holds Python objects"),
 }
 
@@ -366,6 +400,8 @@ def test_bad_circuits_are_refused_and_nothing_is_written(circuits, changes, mess
     [
         (["--v0", "0"], r"`Sinh\(v0=...\)` must be positive; got 0.0 V"),
         (["--v0", "nan"], r"`Sinh\(v0=...\)` must be positive; got nan V"),
+        (["--device", "cubic"], r"`--device` must be sinh, ohmic, or a device file that ends in \.toml; got 'cubic'"),
+        (["--device", "none.toml"], r"There is no device file none\.toml"),
         (["--rtol", "0"], "`rtol` must lie between 0 and 1; got 0.0"),
         (["--rtol", "1"], "`rtol` must lie between 0 and 1; got 1.0"),
     ],
@@ -468,6 +504,122 @@ def test_what_is_no_emulator_is_refused(trained, tmp_path, content, message):
 def test_a_state_dict_is_no_emulator(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "weights.safetensors")
     assert "is not an emulator of this version" in fail("info", tmp_path / "weights.safetensors")
+
+
+# fit-device
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """A current folder with curves of a filament by NumPy, with 1 % noise, in 3 states of known gap."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(5)
+    rows = ["# made up", "gap (nm);voltage (mV);current (uA)"]
+    for gap in (0.8, 1.0, 1.2):
+        for v in np.linspace(-0.4, 0.4, 17):
+            i = 1e-3 * np.exp(-gap / 0.25) * np.sinh(v / 0.25) * (1 + 0.01 * random.standard_normal())
+            rows.append(f"{gap};{1e3 * v:.4f};{1e6 * i:.6f}")
+    Path("data.csv").write_text("\n".join(rows))
+    return tmp_path
+
+
+def test_fitted_cells_are_those_that_were_measured(measured):
+    printed = succeed("fit-device", "data.csv", "cells/mine.toml")
+    device = read_device("cells/mine.toml")
+    assert isinstance(device, Filament)
+    assert (device.i0, device.d0, device.v0) == pytest.approx((1e-3, 0.25e-9, 0.25), rel=0.03)
+    assert sorted(path.name for path in Path("cells").iterdir()) == ["mine.html", "mine.toml"]
+    text = plain(printed)
+    assert "filament *" in text
+    assert all(f" {model} " in text for model in ("ohmic", "sinh", "tabulated"))
+    assert "filament written to cells/mine.toml. Page: " in printed
+    assert str(measured / "cells" / "mine.html") in printed
+    comment = Path("cells/mine.toml").read_text().split("type =")[0]
+    assert "Cells fitted to data.csv by geniex" in comment
+    assert "8e-10 m" in comment
+
+
+@pytest.mark.parametrize("model", ["ohmic", "sinh", "filament", "tabulated"])
+def test_a_model_can_be_forced_and_its_file_is_accepted_everywhere(measured, circuits, model):
+    printed = succeed("fit-device", "data.csv", "mine.toml", "--model", model)
+    assert f"{model} written to mine.toml" in printed
+    device = read_device("mine.toml")
+    assert type(device).__name__.casefold() == model
+    given = circuits(g=np.random.default_rng(0).uniform(4e-5, 1e-4, (6, 4)))
+    succeed("solve", "circuits.npz", "solved.npz", "--device", "mine.toml")
+    current = Circuit(CrossbarSpec(6, 4), device)(torch.from_numpy(given["v"]), torch.from_numpy(given["g"]))
+    np.testing.assert_allclose(solved()["i"], current, rtol=SAME_ALGORITHM, atol=1e-18)
+
+
+def test_an_emulator_of_fitted_cells_is_trained_and_evaluated(workspace, measured):
+    """From a measurement to the accuracy of a network; `workspace` and `measured` are the same folder."""
+    cell = '[cell]\nfile = "mine.toml"\nr_access = 500\nr_on = 1.2e4\n'
+    succeed("fit-device", "data.csv", "mine.toml", "--model", "tabulated")
+    Path("train.toml").write_text(TRAINING + cell)
+    Path("run.toml").write_text(EVALUATION + cell)
+    succeed("train", "train.toml", "tiny.safetensors")
+    card = geniex.emulation.load_card("tiny.safetensors")
+    assert card.device == describe_device(SeriesAccess(read_device("mine.toml"), 500.0))
+    assert "Tabulated" in plain(succeed("info", "tiny.safetensors"))
+    succeed(*EVALUATE, "--models", "ideal,geniex,circuit", "--images", 3)
+    results = json.loads(Path("out/results.json").read_text())
+    assert results["config"]["cell"]["device"]["type"] == "Tabulated"
+    assert {result["name"]: result["nf"]["rmse"] for result in results["models"]}["circuit"] < 1e-3
+    Path("mine.toml").unlink()
+    Path("again.yaml").write_text(json.dumps(results["config"]))  # needs no file of cells any more
+    assert describe_device(read_config("again.yaml", EvaluationConfig).cell.build()) == card.device
+    Path("run.toml").write_text(EVALUATION + cell.replace('file = "mine.toml"', "v0 = 0.25"))
+    message = fail(*EVALUATE, "--models", "geniex")
+    assert "was made for another crossbar: device.type = Tabulated instead of Sinh" in message
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["none.csv", "mine.toml"], "There is no file none.csv."),
+        (["data.csv", "mine.json"], "The device file must end in .toml; got mine.json."),
+        (["bad.csv", "mine.toml"], "bad.csv cannot be used: the column 'I' has no unit"),
+        (
+            ["one.csv", "mine.toml", "--model", "filament"],
+            "it needs a column `gap (nm)` with at least 2 different gaps",
+        ),
+        (
+            ["one.csv", "mine.toml", "--model", "cubic"],
+            "`--model` must be one of ohmic, sinh, filament, tabulated, all;",
+        ),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused_and_nothing_is_written(measured, args, message):
+    Path("bad.csv").write_text("V (V),I\n1,1\n")
+    Path("one.csv").write_text("V (V),I (A)\n" + "\n".join(f"{n},{n}e-6" for n in range(1, 6)))
+    assert message in fail("fit-device", *args)
+    assert not Path("mine.toml").exists()
+    assert not Path("mine.html").exists()
+
+
+def test_what_could_not_be_fitted_is_said(measured):
+    Path("one.csv").write_text("V (V),I (A)\n" + "\n".join(f"{n},{n}e-6" for n in range(1, 6)))
+    printed = succeed("fit-device", "one.csv", "mine.toml")
+    assert "filament was not fitted: it needs a column `gap (nm)` with at least 2 different gaps.\n" in printed
+    assert read_device("mine.toml") == Ohmic()
+
+
+def test_corrections_of_a_table_are_told(measured):
+    text = Path("data.csv").read_text().replace(";50.0000;", ";351.0000;")
+    Path("data.csv").write_text(text)
+    printed = succeed("fit-device", "data.csv", "mine.toml", "--model", "tabulated")
+    assert re.search(r"\d+ of \d+ currents of the table were changed to make it monotone", printed)
+
+
+def test_states_are_shown_on_the_page_as_they_are_named(measured):
+    rows = [f"<b>{name}</b>,{v},{g * v}" for name, g in (("[red]", 1e-6), ("high", 1e-5)) for v in (0.1, 0.2, 0.3, 0.4)]
+    Path("data.csv").write_text("\n".join(["state,V (V),I (A)", *rows]))
+    assert "<b>[red]</b>" in succeed("fit-device", "data.csv", "mine.toml")
+    page = Path("mine.html").read_text()
+    assert "&lt;b&gt;[red]&lt;/b&gt;" in page
+    assert "<b>[red]" not in page
+    assert "https://" not in page.split('<script type="application/json"')[0]
 
 
 # pack
@@ -728,7 +880,7 @@ def test_failures_of_a_run_are_one_message_as_it_is(workspace, monkeypatch, erro
     def broken(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(cli, "evaluate", broken)
+    monkeypatch.setattr(cli.evaluate, "evaluate", broken)
     assert fail(*EVALUATE, code=code).startswith(message)
 
 

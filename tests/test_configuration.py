@@ -13,7 +13,8 @@ from geniex.circuit.spec import CrossbarSpec
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config, template
 from geniex.configuration.fields import Section
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor
-from geniex.devices import Ohmic, Sinh
+from geniex.devices import Ohmic, SeriesAccess, Sinh
+from geniex.devices.description import describe_device, write_device
 from geniex.digital import Accumulator, FixedPoint
 from geniex.emulation import MixedDigits, TrainingRecipe
 from geniex.evaluation import Preprocess
@@ -149,6 +150,8 @@ r_source = 100
 r_sink = 0
 r_row = 1.5
 r_col = 2
+driven_ends = 2
+sensed_ends = 2
 [cell]
 device = "ohmic"
 r_on = 2e4
@@ -178,7 +181,7 @@ deviation = [4, 5, 6]
 
 def test_every_field_arrives_where_it_belongs(config):
     made = config(FULL)
-    assert made.crossbar.build() == CrossbarSpec(16, 12, 100.0, 0.0, 1.5, 2.0)
+    assert made.crossbar.build() == CrossbarSpec(16, 12, 100.0, 0.0, 1.5, 2.0, 2, 2)
     assert made.cell.build() == Ohmic()
     assert made.preprocess.build() == Preprocess(40, 32, "BGR", 1.0, (1.0, 2.5, 3.0), (4.0, 5.0, 6.0))
     assert made.hardware() == HardwareConfig(
@@ -212,6 +215,54 @@ def test_floors_by_name(config, name, kind):
 @pytest.mark.parametrize(("name", "kind"), [("differential_pair", DifferentialPair), ("offset_column", OffsetColumn)])
 def test_mappings_by_name(config, name, kind):
     assert config(f'[weights]\nmapping = "{name}"').hardware().mapping == kind()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_cells_come_from_a_file_beside_the_configuration(config, tmp_path, kind):
+    write_device(tmp_path / "cells" / "mine.toml", Sinh(0.125))
+    assert config('[cell]\nfile = "cells/mine.toml"', kind).cell.build() == Sinh(0.125)
+    made = config('[cell]\nfile = "cells/mine.toml"\nr_access = 2000', kind)
+    assert made.cell.build() == SeriesAccess(Sinh(0.125), 2000.0)
+
+
+def test_a_configuration_keeps_the_cells_and_not_the_name_of_their_file(config, tmp_path):
+    """Results that hold a configuration say what was computed, whatever becomes of the file."""
+    write_device(tmp_path / "mine.toml", SeriesAccess(Sinh(0.125), 10.0))
+    made = config('[cell]\nfile = "mine.toml"')
+    assert made.cell.device == describe_device(SeriesAccess(Sinh(0.125), 10.0))
+    (tmp_path / "mine.toml").unlink()
+    again = config(yaml.safe_dump(made.model_dump(mode="json")), name="again.yaml")
+    assert again == made
+    assert again.cell.build() == SeriesAccess(Sinh(0.125), 10.0)
+
+
+def test_cells_can_be_described_in_the_configuration(config):
+    made = config('[cell.device]\ntype = "SeriesAccess"\nresistance = 100\n[cell.device.device]\ntype = "Sinh"')
+    assert made.cell.build() == SeriesAccess(Sinh(), 100.0)
+    assert config("[cell]\nr_access = 100").cell.build() == SeriesAccess(Sinh(0.25), 100.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('file = "none.toml"', "`cell`: There is no device file"),
+        ('file = "run.toml"', "run.toml is not a device file: A device needs a `type`, one of"),
+        ('file = "bad.toml"', "bad.toml is not a device file: `Sinh` has no field 'v'. Did you mean 'v0'?"),
+        ('file = "a.toml"\ndevice = "sinh"', "`cell`: `file` takes the place of device; leave out one or the other."),
+        ('file = "a.toml"\ndevice = "ohmic"\nv0 = 1', "`cell`: `file` takes the place of device and v0; leave out"),
+        ("file = 3", "`cell.file` must be text in quotes; got 3."),
+        ('device = {type = "Cubic"}', "`cell.device`: 'Cubic' is not a device of geniex."),
+        ('device = {type = "Sinh", v = 1}', "`cell.device`: `Sinh` has no field 'v'. Did you mean 'v0'?"),
+        ('device = {type = "Sinh", v0 = 0}', "`cell.device`: `Sinh(v0=...)` must be positive; got 0.0 V."),
+        ("device = {}", "`cell.device`: A device needs a `type`, one of"),
+        ("r_access = -1", "`cell.r_access` must be at least 0; got -1."),
+    ],
+)
+def test_cells_that_cannot_be_are_refused_in_one_line(refusal, tmp_path, text, message):
+    (tmp_path / "bad.toml").write_text('type = "Sinh"\nv = 1')
+    lines = refusal(f"[cell]\n{text}").splitlines()
+    assert len(lines) == 2
+    assert message in lines[1]
 
 
 def test_an_accumulator_can_be_given(config):
@@ -288,6 +339,8 @@ def test_a_value_of_the_wrong_type_is_refused_in_one_line(refusal, text, message
         ("batch = 0", "`batch` must be at least 1; got 0."),
         ("[crossbar]\nrows = 0", "`crossbar.rows` must be at least 1; got 0."),
         ("[crossbar]\nr_sink = -1", "`crossbar.r_sink` must be at least 0; got -1."),
+        ("[crossbar]\ndriven_ends = 0", "`crossbar.driven_ends` must be at least 1; got 0."),
+        ("[crossbar]\nsensed_ends = 3", "`crossbar.sensed_ends` must be at most 2; got 3."),
         ("[cell]\nv0 = 0", "`cell.v0` must be above 0; got 0."),
         ("[cell]\nr_on = -1e5", "`cell.r_on` must be above 0; got -100000.0."),
         ("[cell]\non_off = 1", "`cell.on_off` must be above 1; got 1."),

@@ -15,8 +15,8 @@ from geniex import presets
 from geniex.circuit.spec import CrossbarSpec
 from geniex.configuration.fields import CellSection, CrossbarSection, EmulatorSection, EvaluationConfig
 from geniex.devices import Ohmic, Sinh
+from geniex.devices.description import describe_device
 from geniex.emulation import EmulatorCard, save
-from geniex.emulation.card import describe_device
 from geniex.loading import MODELS, load_models, load_network
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling

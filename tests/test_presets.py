@@ -10,7 +10,7 @@ from geniex import presets
 from geniex.circuit.spec import CrossbarSpec
 from geniex.configuration import EvaluationConfig
 from geniex.devices import Sinh
-from geniex.emulation.card import describe_device
+from geniex.devices.description import describe_device
 from geniex.models.geniex import Geniex
 from geniex.models.linear import LinearCircuit
 from geniex.nf import nf_error

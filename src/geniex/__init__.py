@@ -5,10 +5,21 @@ from importlib.metadata import version
 __version__ = version("geniex")
 
 from geniex import presets, testing
-from geniex.circuit.spec import CrossbarSpec, Solution
+from geniex.circuit.solution import Solution
+from geniex.circuit.spec import CrossbarSpec
 from geniex.conversion import convert, register_layer
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
-from geniex.devices import DeviceModel, Ohmic, Sinh
+from geniex.devices import (
+    DeviceModel,
+    Filament,
+    Ohmic,
+    ScalarCell,
+    Selector,
+    SeriesAccess,
+    Sinh,
+    Tabulated,
+    Transistor1T1R,
+)
 from geniex.digital import Accumulator, FixedPoint
 from geniex.emulation import load
 from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
@@ -35,6 +46,7 @@ __all__ = [
     "DifferentialPair",
     "DigitalFloor",
     "DummyColumn",
+    "Filament",
     "FixedPoint",
     "FloorRemoval",
     "Geniex",
@@ -50,8 +62,13 @@ __all__ = [
     "Preprocess",
     "Read",
     "RunOptions",
+    "ScalarCell",
+    "Selector",
+    "SeriesAccess",
     "Sinh",
     "Solution",
+    "Tabulated",
+    "Transistor1T1R",
     "convert",
     "evaluate",
     "load",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from safetensors import SafetensorError
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 
 from geniex import presets
 from geniex.configuration import EvaluationConfig
-from geniex.emulation.card import EmulatorCard, describe_device
+from geniex.devices.description import describe_device, flattened
+from geniex.emulation.card import EmulatorCard
 from geniex.emulation.checkpoint import load, load_card
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
@@ -121,15 +123,19 @@ def _emulator(config: EvaluationConfig, folder: Path) -> Geniex:
 
 def _check_circuit(name: str, card: EmulatorCard, config: EvaluationConfig) -> None:
     """An emulator stands for one circuit: sizes, resistances and cells must be those of the configuration."""
-    wanted = {**vars(config.crossbar.build()), **describe_device(config.cell.build())}
-    made_for = {**vars(card.spec), **card.device}
+    wanted = {**vars(config.crossbar.build()), **flattened(describe_device(config.cell.build()))}
+    made_for = {**vars(card.spec), **flattened(card.device)}
     different = [key for key in {**wanted, **made_for} if wanted.get(key) != made_for.get(key)]
     if different:
-        pairs = ", ".join(f"{key} = {made_for.get(key)} instead of {wanted.get(key)}" for key in different)
+        pairs = ", ".join(f"{key} = {_brief(made_for, key)} instead of {_brief(wanted, key)}" for key in different)
         raise ValueError(
             f"The emulator {name!r} was made for another crossbar: {pairs}. Train one for this configuration "
             "with `geniex train`, or name another in `emulator.file`."
         )
+
+
+def _brief(values: dict[str, object], key: str) -> str:
+    return shorten(str(values.get(key)), 60)
 
 
 def _load_weights(network: nn.Module, path: Path) -> None:

@@ -32,9 +32,11 @@ def check_device(device: DeviceModel, v_max: float = 0.5, g_max: float = 1e-4) -
     i, slope = device.current(v, g), device.slope(v, g)
     at_rest = device.current(torch.zeros_like(g), g)
     _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest.abs().max())
-    _require(bool((i.diff(dim=-1) >= 0).all()), "current never falls as voltage rises", i.diff(dim=-1).min())
-    _require(bool((slope > 0).all()), "the slope is positive where g is", slope.min())
+    rounding = 1e-14 * i.abs().amax(-1, keepdim=True)
+    _require(bool((i.diff(dim=-1) >= -rounding).all()), "current never falls as voltage rises", i.diff(dim=-1).min())
+    _require(bool((slope >= 0).all()), "the slope is never negative", slope.min())
     _check_slope(device, v, g, slope)
+    _check_scalar(device, v, g, i, slope)
     _check_gradient(
         lambda v, g: device.current(v, g * g_max) / g_max, (v[::10], (g / g_max).expand(3, 11)), "the current"
     )
@@ -97,6 +99,19 @@ def _check_slope(device: DeviceModel, v: Tensor, g: Tensor, slope: Tensor) -> No
     numeric = (device.current(v + step, g) - device.current(v - step, g)) / (2 * step)
     far = ((slope - numeric).abs() / numeric.abs().amax(-1, keepdim=True)).max()
     _require(bool(far < 1e-6), "`slope` is the derivative of `current`", far)
+
+
+def _check_scalar(device: DeviceModel, v: Tensor, g: Tensor, i: Tensor, slope: Tensor) -> None:
+    cell = device.scalar()
+    if cell is None:
+        return
+    for row in range(len(g)):
+        one_for_all = not isinstance(cell.parameters[0], tuple)
+        p = cell.parameters if one_for_all else cell.parameters[row]
+        found = torch.tensor([cell.function(x, g[row].item(), p) for x in v.tolist()], dtype=v.dtype).T
+        for name, x, y in zip(("current", "slope"), found, (i[row], slope[row]), strict=True):
+            far = (x - y).abs().max() / y.abs().max().clamp(min=1e-300)
+            _require(bool(far < 1e-11), f"the scalar function gives what `{name}` does", far)
 
 
 def _check_gradient(function: Callable[[Tensor, Tensor], Tensor], inputs: tuple[Tensor, Tensor], what: str) -> None:

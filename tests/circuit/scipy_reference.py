@@ -50,10 +50,14 @@ def branches(spec):
     for i in range(spec.rows):
         wires.append((("source", i), ("word", i, 0), spec.r_source))
         wires += [(("word", i, j - 1), ("word", i, j), spec.r_row) for j in range(1, spec.cols)]
+        if spec.driven_ends == 2:
+            wires.append((("source", i), ("word", i, spec.cols - 1), spec.r_source))
         cells += [(("word", i, j), ("bit", i, j), (i, j)) for j in range(spec.cols)]
     for j in range(spec.cols):
         wires += [(("bit", i - 1, j), ("bit", i, j), spec.r_col) for i in range(1, spec.rows)]
         wires.append((("bit", spec.rows - 1, j), "ground", spec.r_sink))
+        if spec.sensed_ends == 2:
+            wires.append((("bit", 0, j), "ground", spec.r_sink))
     return wires, cells
 
 

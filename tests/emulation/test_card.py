@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from geniex.devices import Ohmic, Sinh
+from geniex.devices.description import describe_device
 from geniex.emulation import EmulatorCard, MixedDigits, solve_samples
-from geniex.emulation.card import describe_device, held_out_errors
+from geniex.emulation.card import held_out_errors
 from geniex.window import Window
 
 

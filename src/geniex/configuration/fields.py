@@ -3,35 +3,61 @@
 The descriptions are the documentation: `template` prints them as a commented file.
 """
 
-import difflib
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 from torch import nn
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.conversion import LayerConfig
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
-from geniex.devices import DeviceModel, Ohmic, Sinh
+from geniex.devices import DeviceModel, Ohmic, SeriesAccess, Sinh
+from geniex.devices.description import build_device, describe_device, read_device
 from geniex.digital import Accumulator, FixedPoint
 from geniex.emulation.sampling import MixedDigits
 from geniex.emulation.train import TrainingRecipe
 from geniex.evaluation.images import Preprocess
 from geniex.functional import HardwareConfig
+from geniex.hints import nearest
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
 from geniex.window import Window
 
-__all__ = ["TABLE", "EvaluationConfig", "Section", "TrainingConfig", "nearest"]
+__all__ = ["BRANCHES", "FOLDER", "EvaluationConfig", "Section", "TrainingConfig"]
 
 FLOORS: dict[str, FloorRemoval] = {"paper": PaperFloor(), "dummy_column": DummyColumn(), "digital": DigitalFloor()}
 MAPPINGS: dict[str, Mapping] = {"differential_pair": DifferentialPair(), "offset_column": OffsetColumn()}
-TABLE = "<table>"  # in pydantic's errors, the first branch of a choice between a table and "none"
+FOLDER = "folder"  # in pydantic's context, what names of files are relative to
+TABLE, NAME = "<table>", "<name>"
+BRANCHES = (TABLE, NAME)
+"""In pydantic's errors, the branches of a choice between a table and a name."""
 NoTable = Annotated[Literal["none"], Tag("none")]
 
 
 def _branch(value: object) -> str:
     return "none" if value == "none" else TABLE
+
+
+def _device_branch(value: object) -> str:
+    return TABLE if isinstance(value, dict) else NAME
+
+
+def _described(device: dict[str, Any]) -> dict[str, Any]:
+    """A description with every field, those left out too; ValueError if it describes no device."""
+    return describe_device(build_device(device))
+
+
+DeviceTable = Annotated[dict[str, Any], AfterValidator(_described), Tag(TABLE)]
+DeviceName = Annotated[Literal["sinh", "ohmic"], Tag(NAME)]
 
 
 def _check_width(name: str, width: int, total: int) -> None:
@@ -55,6 +81,8 @@ class CrossbarSection(Section):
     r_sink: float = Field(default=100.0, ge=0, description="sense amplifier of each bit line, in ohm")
     r_row: float = Field(default=2.5, ge=0, description="word-line wire between neighbouring cells, in ohm")
     r_col: float = Field(default=2.5, ge=0, description="bit-line wire between neighbouring cells, in ohm")
+    driven_ends: int = Field(default=1, ge=1, le=2, description="2 drives word lines from both ends, each by r_source")
+    sensed_ends: int = Field(default=1, ge=1, le=2, description="2 senses bit lines at both ends, each by r_sink")
 
     def build(self) -> CrossbarSpec:
         """The circuit's geometry."""
@@ -64,15 +92,39 @@ class CrossbarSection(Section):
 class CellSection(Section):
     """The memory cells."""
 
-    device: Literal["sinh", "ohmic"] = Field(
+    device: Annotated[DeviceName | DeviceTable, Discriminator(_device_branch)] = Field(
         default="sinh", description="I-V curve: sinh (I = g v0 sinh(v / v0)) or ohmic (I = g v)"
     )
     v0: float = Field(default=0.25, gt=0, description="voltage at which the sinh bends, in volt; ohmic cells ignore it")
+    file: str | None = Field(
+        default=None,
+        description="instead of device and v0: a file made by `geniex fit-device`, relative to this one",
+    )
+    r_access: float = Field(default=0.0, ge=0, description="resistance in series with each cell, in ohm")
     r_on: float = Field(default=1e5, gt=0, description="resistance of the largest weight digit, in ohm")
     on_off: float = Field(default=6.0, gt=1, description="resistance of digit 0 over r_on")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_file(cls, content: Any, info: Any) -> Any:
+        """The device in `file` as a table, so that results say what was computed whatever becomes of the file."""
+        if not isinstance(content, dict) or not isinstance(content.get("file"), str):
+            return content
+        surplus = [name for name in ("device", "v0") if name in content]
+        if surplus:
+            raise ValueError(f"`file` takes the place of {' and '.join(surplus)}; leave out one or the other.")
+        try:
+            device = read_device(Path((info.context or {}).get(FOLDER, "")) / content["file"])
+        except OSError as error:
+            raise ValueError(str(error)) from error
+        return {**content, "file": None, "device": describe_device(device)}
+
     def build(self) -> DeviceModel:
         """The cells' I-V curve."""
+        device = build_device(self.device) if isinstance(self.device, dict) else self._named()
+        return SeriesAccess(device, self.r_access) if self.r_access else device
+
+    def _named(self) -> DeviceModel:
         return Sinh(self.v0) if self.device == "sinh" else Ohmic()
 
 
@@ -303,9 +355,3 @@ class TrainingConfig(Section):
     def recipe(self) -> TrainingRecipe:
         """Amounts and rates."""
         return TrainingRecipe(**self.training.model_dump())
-
-
-def nearest(name: str, names: list[str]) -> str:
-    """A hint at which of `names` was meant by `name`."""
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else f" Possible: {', '.join(names[:12])}."

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from geniex.configuration.fields import TABLE, EvaluationConfig, Section, TrainingConfig, nearest
+from geniex.configuration.fields import BRANCHES, FOLDER, EvaluationConfig, Section, TrainingConfig
+from geniex.hints import nearest
 
 __all__ = ["read_config", "template"]
 
@@ -59,7 +60,7 @@ def read_config(path: str | os.PathLike[str], kind: type[Config]) -> Config:
             content = yaml.load(text, _YamlLoader)
         else:
             raise ValueError(f"its name ends in {path.suffix!r}, not in .toml, .yaml or .yml")
-        return kind.model_validate({} if content is None else content)
+        return kind.model_validate({} if content is None else content, context={FOLDER: path.parent})
     except ValidationError as error:
         problems = "\n".join(f"  {_problem(kind, dict(detail))}" for detail in error.errors())
         raise ValueError(f"{path} cannot be used:\n{problems}") from error
@@ -94,7 +95,7 @@ def _problem(kind: type[Section], detail: dict[str, Any]) -> str:
     """One line for one error of pydantic."""
     names, section = [], kind
     for part in detail["loc"]:
-        if part == TABLE or isinstance(part, int):
+        if part in BRANCHES or isinstance(part, int):
             continue
         names.append(str(part))
         default = section.model_fields[part].default if part in section.model_fields else None

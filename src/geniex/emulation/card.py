@@ -8,7 +8,6 @@ import torch
 from torch import Generator
 
 from geniex.circuit.spec import CrossbarSpec
-from geniex.devices import DeviceModel
 from geniex.emulation.dataset import Samples
 from geniex.models.base import CrossbarModel
 from geniex.models.ideal import Ideal
@@ -16,7 +15,7 @@ from geniex.models.linear import LinearCircuit
 from geniex.nf import NfError, nf_error
 from geniex.window import Window
 
-__all__ = ["EmulatorCard", "describe_device", "held_out_errors"]
+__all__ = ["EmulatorCard", "held_out_errors"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class EmulatorCard:
 
     Attributes:
         spec: geometry and parasitics of the crossbar.
-        device: name and parameters of the cells.
+        device: description of the cells; see `geniex.devices.description`.
         window: voltages and conductances of the digits.
         sampling: parameters of the distribution of digits.
         recipe: parameters of the training, its seed among them.
@@ -60,11 +59,6 @@ class EmulatorCard:
                 "errors": {name: NfError(**error) for name, error in card["errors"].items()},
             }
         )
-
-
-def describe_device(device: DeviceModel) -> dict[str, Any]:
-    """Name and parameters of a device, comparable and ready for JSON."""
-    return {"type": type(device).__name__, **dataclasses.asdict(device)}  # pyright: ignore[reportArgumentType]
 
 
 @torch.no_grad()

@@ -15,7 +15,8 @@ from importlib.metadata import version
 import torch
 from torch import Generator, Tensor
 
-from geniex.emulation.card import EmulatorCard, describe_device, held_out_errors
+from geniex.devices.description import describe_device
+from geniex.emulation.card import EmulatorCard, held_out_errors
 from geniex.emulation.dataset import Samples, solve_samples
 from geniex.emulation.sampling import MixedDigits
 from geniex.models.circuit import Circuit

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geniex.circuit.newton import NewtonKrylov
-from geniex.circuit.spec import CrossbarSpec, Solution
+from geniex.circuit.rules import Solved
+from geniex.circuit.solution import Solution
+from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import DeviceModel
 from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_voltages
 
@@ -42,7 +44,9 @@ class Circuit(CrossbarModel):
             check_voltages(v, g)
             if torch.is_grad_enabled() and (v.requires_grad or g.requires_grad):
                 return _Solve.apply(v, g, self.solver)  # pyright: ignore[reportReturnType]
-            return _currents(v, g, self.solver)
+            solved = self.solver.currents(v, g)
+            _require_convergence(solved, self.solver, v.dtype)
+            return solved.i.view(*torch.broadcast_shapes(v.shape[:-2], g.shape[:-2]), v.shape[-2], g.shape[-1])
 
         return read
 
@@ -59,7 +63,7 @@ class _Solve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, v: Tensor, g: Tensor, solver: NewtonKrylov) -> Tensor:
         solution = solver.solve(v, g)
-        _require_convergence([solution], solver, v)
+        _require_convergence(solution, solver, v.dtype)
         ctx.save_for_backward(solution.u, v, g)
         ctx.solver = solver
         return solution.i
@@ -73,23 +77,12 @@ class _Solve(torch.autograd.Function):
         return grad_v.sum_to_size(v.shape), grad_g, None
 
 
-def _currents(v: Tensor, g: Tensor, solver: NewtonKrylov) -> Tensor:
-    """Column currents alone: the cell voltages of a long batch are not kept."""
-    parts = []
-    for part in solver.chunks(v, g):
-        _require_convergence([part], solver, v)
-        parts.append(part.i)
-    batch = (*torch.broadcast_shapes(v.shape[:-2], g.shape[:-2]), v.shape[-2])
-    return torch.cat(parts).unflatten(0, batch)
-
-
-def _require_convergence(parts: list[Solution], solver: NewtonKrylov, v: Tensor) -> None:
-    failed = sum(int((~part.converged).sum()) for part in parts)
+def _require_convergence(solved: Solution | Solved, solver: NewtonKrylov, dtype: torch.dtype) -> None:
+    failed = int((~solved.converged).sum())
     if failed:
-        total = sum(part.converged.numel() for part in parts)
-        worst = max((part.residual.max().item() for part in parts), key=lambda r: math.inf if math.isnan(r) else r)
+        worst = max(solved.residual.flatten().tolist(), key=lambda r: math.inf if math.isnan(r) else r)
         raise RuntimeError(
-            f"{failed} of {total} circuits did not converge: the worst residual is {worst:.3g} V, "
-            f"the tolerance {solver.tolerance(v.dtype):.3g} of the largest input. "
+            f"{failed} of {solved.converged.numel()} circuits did not converge: the worst residual is {worst:.3g} V, "
+            f"the tolerance {solver.tolerance(dtype):.3g} of the largest input. "
             "Solve in float64, or pass a larger `rtol` to `Circuit`."
         )

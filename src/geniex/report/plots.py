@@ -14,7 +14,15 @@ from geniex.evaluation.results import ModelResult, NfSample
 from geniex.report.formats import percent
 from geniex.report.palette import EXACT_FILL, EXACT_LINE, Look
 
-__all__ = ["accuracy_bars", "error_against_exact", "nf_distribution", "points_shown", "predicted_against_exact"]
+__all__ = [
+    "accuracy_bars",
+    "error_against_exact",
+    "nf_distribution",
+    "points_shown",
+    "predicted_against_exact",
+    "safe",
+    "style",
+]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
 INK, FAINT, GRID = "#2b3138", "#8a929b", "#e9ecef"
@@ -43,15 +51,15 @@ def accuracy_bars(models: Sequence[ModelResult], looks: Mapping[str, Look]) -> g
             "thickness": 1.4,
             "width": 5,
         },
-        customdata=[f"{_safe(m.name)}: {percent(m.top1)} % ({percent(m.low)} to {percent(m.high)})" for m in models],
+        customdata=[f"{safe(m.name)}: {percent(m.top1)} % ({percent(m.low)} to {percent(m.high)})" for m in models],
         hovertemplate="%{customdata}<extra></extra>",
     )
     figure = go.Figure(bars)
-    _style(figure, "top-1 accuracy (%)", None, height=90 + 46 * len(models))
+    style(figure, "top-1 accuracy (%)", None, height=90 + 46 * len(models))
     figure.update_layout(showlegend=False, margin_t=8, margin_r=64 if max(m.high for m in models) > 0.8 else 16)
     figure.update_xaxes(range=[0, 100], tickvals=[0, 20, 40, 60, 80, 100], fixedrange=True)
     figure.update_yaxes(range=[len(models) - 0.5, -0.5], showgrid=False, ticks="", fixedrange=True)
-    figure.update_yaxes(tickvals=rows, ticktext=[_safe(_shorten(result.name)) for result in models])
+    figure.update_yaxes(tickvals=rows, ticktext=[safe(_shorten(result.name)) for result in models])
     for row, result in enumerate(models):
         _label_bar(figure, row, result)
         if result.name == "digital":
@@ -74,11 +82,11 @@ def nf_distribution(sample: NfSample, looks: Mapping[str, Look]) -> go.Figure:
     for name, values in predicted.items():
         if name in spread:
             peak = spread[name].max()
-            label = _safe(_shorten(name)) + (f" (up to {peak:.0f} % per bin)" if peak > top else "")
+            label = safe(_shorten(name)) + (f" (up to {peak:.0f} % per bin)" if peak > top else "")
             figure.add_trace(_steps(label, edges, spread[name], looks[name]))
         else:
             figure.add_trace(_upright(name, float(np.median(values)), top, looks[name]))
-    _style(figure, f"NF = ({IDEAL} {MINUS} I) / {IDEAL} (%)", "columns per bin (%)", height=400)
+    style(figure, f"NF = ({IDEAL} {MINUS} I) / {IDEAL} (%)", "columns per bin (%)", height=400)
     figure.update_yaxes(range=[0, top])
     figure.update_xaxes(range=[edges[0], edges[-1]])
     return figure
@@ -91,7 +99,7 @@ def predicted_against_exact(sample: NfSample, looks: Mapping[str, Look]) -> go.F
     figure = _scatter(exact, predicted, looks, "%{x:.3f} µA, predicted %{y:.3f} µA")
     ends = [min(0.0, float(exact.min())), float(exact.max())]
     figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=_thin_line(), hoverinfo="skip", showlegend=False))
-    _style(figure, "exact circuit, I (µA)", "predicted, I (µA)", height=400)
+    style(figure, "exact circuit, I (µA)", "predicted, I (µA)", height=400)
     return figure
 
 
@@ -102,7 +110,7 @@ def error_against_exact(sample: NfSample, looks: Mapping[str, Look]) -> go.Figur
     errors = {name: 100 * (np.asarray(i)[kept] - exact) / ideal for name, i in sample.i_model.items()}
     figure = _scatter(exact * 1e6, errors, looks, "%{x:.3f} µA, error %{y:.3f} %")
     figure.add_hline(0, line=_thin_line())
-    _style(figure, "exact circuit, I (µA)", f"(I {MINUS} I<sub>exact</sub>) / {IDEAL} (%)", height=400)
+    style(figure, "exact circuit, I (µA)", f"(I {MINUS} I<sub>exact</sub>) / {IDEAL} (%)", height=400)
     return figure
 
 
@@ -169,7 +177,7 @@ def _upright(name: str, value: float, top: float, look: Look) -> go.Scatter:
     return go.Scatter(
         x=[rounded, rounded],
         y=[0, top],
-        name=_safe(f"{_shorten(name)} (all at {rounded:.1f} %)"),
+        name=safe(f"{_shorten(name)} (all at {rounded:.1f} %)"),
         mode="lines",
         line={"color": look.colour, "width": 2, "dash": look.dash},
         hovertemplate=f"NF {rounded:.2f} % in all columns",
@@ -186,7 +194,7 @@ def _scatter(exact: Array, predicted: dict[str, Array], looks: Mapping[str, Look
             go.Scatter(
                 x=exact[chosen].round(6),
                 y=values[chosen].round(6),
-                name=_safe(_shorten(name)),
+                name=safe(_shorten(name)),
                 mode="markers",
                 marker={"color": look.colour, "symbol": look.marker, "size": 5, "opacity": 0.55},
                 hovertemplate=hover,
@@ -199,7 +207,7 @@ def _thin_line() -> dict[str, Any]:
     return {"color": INK, "width": 1, "dash": "dot"}
 
 
-def _style(figure: go.Figure, x_title: str, y_title: str | None, height: int) -> None:
+def style(figure: go.Figure, x_title: str, y_title: str | None, height: int) -> None:
     """Fonts, axes and legend in place, the same for all figures."""
     axis: dict[str, Any] = {
         "gridcolor": GRID,
@@ -238,6 +246,6 @@ def _shorten(name: str) -> str:
     return name if len(name) <= LONGEST_LABEL else "…" + name[1 - LONGEST_LABEL :]
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Text that plotly draws as it is: it would read tags in it as markup."""
     return html.escape(text, quote=False)

@@ -1,0 +1,36 @@
+"""Compiled code on disk: used again as long as the sources that it was compiled from are the same.
+
+numba looks at the file of a function, not at those of the functions that it calls. Here the name under which a function
+is kept says what all the files were.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, no_type_check
+
+from numba import njit
+
+from geniex import devices
+
+__all__ = ["kept", "mark_source"]
+
+
+@no_type_check
+def kept(function: Callable[..., Any]) -> Any:
+    """Compile a function for use without Python's lock, and keep what comes of it."""
+    return njit(nogil=True, cache=True)(mark_source(function))
+
+
+def mark_source(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Put the fingerprint of the sources into the function's name."""
+    function.__qualname__ += f".{_fingerprint()}"
+    return function
+
+
+@cache
+def _fingerprint() -> str:
+    folders = Path(__file__).parent, Path(devices.__file__).parent
+    sources = sorted(path for folder in folders for path in folder.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]

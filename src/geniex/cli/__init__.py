@@ -1,0 +1,32 @@
+"""The command line: parses, calls, prints. Exit codes: 0, 2 for bad input, 1 for a run that failed."""
+
+from geniex.cli.app import app, readable
+from geniex.cli.circuits import solve_command
+from geniex.cli.data import pack_command, template_command
+from geniex.cli.devices import fit_device_command
+from geniex.cli.emulators import info_command, train_command
+from geniex.cli.evaluate import demo_command, evaluate_command
+from geniex.cli.spice import spice_command
+
+__all__ = ["app", "main"]
+
+COMMANDS = {
+    "demo": demo_command,
+    "evaluate": evaluate_command,
+    "solve": solve_command,
+    "spice": spice_command,
+    "train": train_command,
+    "info": info_command,
+    "fit-device": fit_device_command,
+    "pack": pack_command,
+    "template": template_command,
+}
+"""Every command by name, in the order of the help."""
+
+for _name, _command in COMMANDS.items():
+    app.command(name=_name)(readable(_command))
+
+
+def main() -> None:
+    """Entry point of the `geniex` command."""
+    app()

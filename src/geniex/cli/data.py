@@ -1,0 +1,36 @@
+"""`geniex pack` and `geniex template`: the files that other commands read."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from geniex.cli.app import say
+from geniex.configuration import EvaluationConfig, TrainingConfig, template
+from geniex.evaluation import Preprocess, pack_folder
+
+__all__ = ["pack_command", "template_command"]
+
+
+def pack_command(
+    folder: Annotated[
+        Path, typer.Argument(help="Holds one subfolder of images per class; classes are numbered in sorted order.")
+    ],
+    out: Annotated[Path, typer.Argument(help="npz file to write.")],
+    resize: Annotated[int | None, typer.Option(help="Length of the shorter side in pixels.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the square cut from the centre, in pixels.")] = None,
+) -> None:
+    """Make an image file for `geniex evaluate` from a folder of images."""
+    packed = pack_folder(folder, out, Preprocess(resize=resize, crop=crop))
+    height, width = packed.images.shape[1:3]
+    say(f"{len(packed)} images of {height}x{width} in {packed.labels.max() + 1} classes written to {out}.")
+
+
+def template_command(
+    command: Annotated[
+        Literal["evaluate", "train"], typer.Argument(help="The command whose configuration file to print.")
+    ],
+) -> None:
+    """Print a configuration file with every field, its default, its meaning and its unit."""
+    sys.stdout.write(template(EvaluationConfig if command == "evaluate" else TrainingConfig))

@@ -1,0 +1,76 @@
+"""`geniex train` and `geniex info`: emulators made, and what they are."""
+
+from pathlib import Path
+from textwrap import shorten
+from typing import Annotated, Any, Literal
+
+import torch
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from geniex import presets
+from geniex.cli.app import console, progress_bars
+from geniex.configuration import TrainingConfig, read_config
+from geniex.emulation import EmulatorCard, load_card, save, train
+from geniex.models.circuit import Circuit
+
+__all__ = ["info_command", "train_command"]
+
+
+def train_command(
+    config: Annotated[Path, typer.Argument(help="TOML or YAML file; `geniex template train` prints one.")],
+    out: Annotated[Path, typer.Argument(help="Emulator file to write (.safetensors).")],
+    dtype: Annotated[
+        Literal["float32", "float16"], typer.Option(help="Of the stored weights; float16 halves the file.")
+    ] = "float32",
+) -> None:
+    """Make an emulator: solve sampled crossbars exactly, fit the GENIEx network, measure it on crossbars never seen."""
+    settings = read_config(config, TrainingConfig)
+    circuit = Circuit(settings.crossbar.build(), settings.cell.build())
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give the name of the file to write.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with progress_bars() as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int, note: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, note="")
+            bars.update(tasks[stage], completed=done, note=note)
+
+        network, card = train(circuit, settings.sampling(), settings.window(), settings.recipe(), advance)
+    save(out, network, card, getattr(torch, dtype))
+    _print_card(str(out), card)
+
+
+def info_command(
+    emulator: Annotated[str, typer.Argument(help="Emulator file, or the name of one that ships with geniex.")],
+) -> None:
+    """What an emulator is: its circuit, cells, range, recipe, and its errors on crossbars never seen in training."""
+    card = presets.emulator_card(emulator) if emulator in presets.emulators() else load_card(emulator)
+    _print_card(emulator, card)
+
+
+def _print_card(name: str, card: EmulatorCard) -> None:
+    table = Table(title=Text(f"Emulator {name}"), title_justify="left", show_header=False)
+    for key, value in {
+        "crossbar": card.spec,
+        "cells": shorten(str(card.device), 300),
+        "digits": card.window,
+        "sampling": card.sampling,
+        "recipe": card.recipe,
+        "made": card.provenance,
+    }.items():
+        table.add_row(key, Text(str(value)))
+    console.print(table)
+    held_out = Table(
+        title="Error of NF against the exact circuit on crossbars never seen, in percent", title_justify="left"
+    )
+    for column in ("model", "RMSE", "95 % interval", "99th percentile", "largest", "reads"):
+        held_out.add_column(column, justify="left" if column == "model" else "right")
+    for model, e in card.errors.items():
+        held_out.add_row(
+            model, f"{e.rmse:.2f}", f"{e.low:.2f} to {e.high:.2f}", f"{e.p99:.2f}", f"{e.worst:.2f}", str(e.reads)
+        )
+    console.print(held_out)

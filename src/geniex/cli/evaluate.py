@@ -1,0 +1,148 @@
+"""`geniex demo` and `geniex evaluate`: accuracy of a network under several models of the crossbar."""
+
+import dataclasses
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.progress import Progress
+
+from geniex.cli.app import asset, console, progress_bars, say
+from geniex.configuration import EvaluationConfig, read_config
+from geniex.evaluation import Evaluation, LabelledImages, RunOptions, evaluate, load_images
+from geniex.files import replacing
+from geniex.loading import MODELS, load_models, load_network
+from geniex.models.circuit import Circuit
+
+__all__ = ["demo_command", "evaluate_command"]
+
+EMBEDDED_NETWORK = "geniex.networks:resnet20_cifar100"
+MODEL_HELP = "Models, separated by commas: " + "; ".join(f"{name} ({text})" for name, text in MODELS.items()) + "."
+
+
+def demo_command(
+    images: Annotated[int, typer.Option(help="How many of the 512 embedded test images to classify.")] = 128,
+    models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex",
+    out: Annotated[Path, typer.Option(help="Folder for results.json, report.html and the results of batches.")] = Path(
+        "runs/demo"
+    ),
+) -> None:
+    """Accuracy of an embedded ResNet-20 (CIFAR-100) on the GENIEx paper's crossbar, under several models of it."""
+    with asset("demo.toml") as config_file:
+        config = read_config(config_file, EvaluationConfig)
+    _evaluate(_embedded(), _embedded_images().first(images), models, (config, Path()), out)
+
+
+def evaluate_command(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML or YAML file; `geniex template evaluate` prints one. Left out: the demo's."),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="Python path `package.module:name` of a network or its maker. Left out: the embedded ResNet-20."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Its weights: safetensors, or a state dict saved by torch.save.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="npz with images uint8 (n, h, w, 3) and labels int64 (n,); `geniex pack` makes one. "
+            "Left out: the embedded images."
+        ),
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(help="How many images to classify, drawn with --seed. Left out: all.")
+    ] = None,
+    models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex",
+    seed: Annotated[int, typer.Option(min=0, help="Of the order in which images are drawn.")] = 0,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for results.json, report.html and the results of batches; "
+            "the same command continues a killed run."
+        ),
+    ] = Path("runs/evaluate"),
+) -> None:
+    """Accuracy of a network under several models of the crossbar, each checked against the exact circuit."""
+    if config is None:
+        with asset("demo.toml") as config_file:
+            settings = read_config(config_file, EvaluationConfig)
+    else:
+        settings = read_config(config, EvaluationConfig)
+    labelled = load_images(data).shuffled(seed) if data else _embedded_images().shuffled(seed)
+    labelled = labelled if images is None else labelled.first(images)
+    if network is None and weights is not None:
+        raise ValueError("`--weights` needs `--network`: the embedded network brings its own.")
+    chosen = _embedded() if network is None else load_network(network, weights)
+    _evaluate(chosen, labelled, models, (settings, config.parent if config else Path()), out)
+
+
+def _evaluate(
+    network: torch.nn.Module, images: LabelledImages, models: str, settings: tuple[EvaluationConfig, Path], out: Path
+) -> None:
+    """Run, print and save; `settings` is the configuration and the folder its file names are relative to."""
+    from geniex.report import results_table, write_page  # plots are slow to import
+
+    config, folder = settings
+    exact = Circuit(config.crossbar.build(), config.cell.build())
+    loaded = load_models([name.strip() for name in models.split(",") if name.strip()], config, folder)
+    out.mkdir(parents=True, exist_ok=True)  # fails now, not after hours
+    with progress_bars() as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, note="")
+            bars.update(tasks[stage], completed=done, note=_speed(bars, tasks[stage], done))
+
+        options = RunOptions(
+            prepare=config.preprocess.build(),
+            batch=config.batch,
+            exact=exact,
+            reads=config.exact.reads,
+            read_images=config.exact.images,
+            seed=config.exact.seed,
+            folder=out / "batches",
+            progress=advance,
+        )
+        evaluation = evaluate(network, images, loaded, config.layer_config(network), options)
+    evaluation = _with_provenance(evaluation, config)
+    with replacing(out / "results.json") as beside:
+        beside.write_text(json.dumps(evaluation.as_dict(), indent=1), encoding="utf-8")
+    write_page(evaluation, out / "report.html")
+    console.print(results_table(evaluation))
+    say(f"Page: {(out / 'report.html').resolve()}\nData: {(out / 'results.json').resolve()}")
+
+
+def _with_provenance(evaluation: Evaluation, config: EvaluationConfig) -> Evaluation:
+    provenance = {**evaluation.provenance, "torch": torch.__version__, "command": shlex.join(["geniex", *sys.argv[1:]])}
+    crossbar = f"{config.crossbar.rows} x {config.crossbar.cols} crossbars at {config.inputs.v_max:g} V"
+    return dataclasses.replace(
+        evaluation,
+        title=f"{evaluation.title}, {crossbar}",
+        config=config.model_dump(mode="json"),
+        provenance=provenance,
+    )
+
+
+def _speed(bars: Progress, task: Any, done: int) -> str:
+    elapsed = next(t for t in bars.tasks if t.id == task).elapsed or 0.0
+    return f"{done / elapsed:.2f} per second" if done and elapsed > 0.1 else ""
+
+
+def _embedded() -> torch.nn.Module:
+    with asset("resnet20_cifar100.safetensors") as weights:
+        return load_network(EMBEDDED_NETWORK, weights)
+
+
+def _embedded_images() -> LabelledImages:
+    with asset("cifar100_512.npz") as path:
+        return dataclasses.replace(load_images(path), source="CIFAR-100 test images")
