@@ -170,17 +170,16 @@ def _filament(curves: Sequence[Curve]) -> _Fitted:
     if falls >= 0:
         raise ValueError("conductance must fall as the gap grows, and in these curves it does not.")
 
-    def fitted(logs: Array) -> _Fitted:
-        i0, d0, v0 = (float(value) for value in np.exp(logs))
-        device = Filament(i0, d0, v0)
+    def fitted(values: Sequence[float]) -> _Fitted:
+        device = Filament(*values)
         return _Fitted(device, tuple(device.conductance(torch.from_numpy(gaps)).tolist()), parameters=3)
 
     def cost(logs: Array) -> Array:
-        return np.concatenate(_errors(fitted(logs), curves))
+        return np.concatenate(_errors(fitted(np.exp(logs).tolist()), curves))
 
     logs = np.array([height + np.log(start.device.v0), -np.log(-falls), np.log(start.device.v0)])
     best = least_squares(cost, logs, xtol=1e-12, ftol=1e-12, gtol=1e-12).x
-    return fitted(np.log(_short(np.exp(best))))
+    return fitted(_short(np.exp(best)))
 
 
 def _tabulated(curves: Sequence[Curve]) -> _Fitted:

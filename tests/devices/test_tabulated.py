@@ -69,7 +69,7 @@ def test_no_state_no_current():
     ("make", "message"),
     [
         (
-            lambda: table(i=np.stack([I[0], np.where(V == 0.35, I[1] / 2, I[1]), I[2]])),
+            lambda: table(i=np.stack([I[0], np.where(V == 0.35, I[1] / 9, I[1]), I[2]])),
             r"must not fall as the voltage rises; they do in row 1 \(4e-06 S\) at 0.35 V. Smooth the measurement",
         ),
         (lambda: table(i=I[:2]), r"must hold 3 rows, .*of 8 currents.*got 2 rows of \[8\]"),

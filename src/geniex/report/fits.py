@@ -4,6 +4,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -122,7 +123,8 @@ def _linear(comparison: Comparison) -> go.Figure:
 def _logarithmic(comparison: Comparison) -> go.Figure:
     """The same, the size of the current on a logarithmic axis; lines end where measurements do."""
     figure, nearest = _linear(comparison), min(np.abs(curve.v).min() for curve in comparison.curves)
-    for trace in figure.data:
+    traces: Any = figure.data
+    for trace in traces:
         kept = np.abs(trace.x) >= nearest
         trace.update(x=trace.x[kept], y=np.abs(trace.y[kept]))
     figure.update_layout(showlegend=False, height=300, margin_t=8)
@@ -148,4 +150,4 @@ def _states(comparison: Comparison) -> list[tuple[Curve, float, str]]:
     conductances = comparison.chosen.conductances
     rank = np.argsort(np.argsort(conductances)) / max(len(conductances) - 1, 1)
     colours = sample_colorscale("Viridis", list(DARKEST + (PALEST - DARKEST) * rank))
-    return list(zip(comparison.curves, conductances, colours, strict=True))
+    return list(zip(comparison.curves, conductances, map(str, colours), strict=True))

@@ -16,7 +16,7 @@ from numba.extending import intrinsic, register_jitable
 from numba.np.arrayobj import make_array
 
 from geniex.circuit.kernels.functions import FAST_FORMS
-from geniex.circuit.kernels.keeping import mark_source
+from geniex.circuit.kernels.keeping import DEVICES, HERE, mark_source
 from geniex.circuit.kernels.simd import LANES, element
 
 __all__ = ["call_cells", "compile_cells"]
@@ -40,7 +40,7 @@ def compile_cells(function: Callable[..., Any], dtype: type, per_row: bool) -> A
     build = _per_row if per_row else _uniform
     of_ours = getattr(function, "__module__", "").startswith("geniex.")
     compiled = cfunc(sig, cache=of_ours, fastmath=RELAXED, error_model="numpy")
-    return compiled(mark_source(build(cell)))
+    return compiled(mark_source(build(cell), HERE, DEVICES))
 
 
 @functools.cache

@@ -14,23 +14,26 @@ from numba import njit
 
 from geniex import devices
 
-__all__ = ["kept", "mark_source"]
+__all__ = ["DEVICES", "HERE", "kept", "mark_source"]
+
+
+HERE = Path(__file__).parent
+DEVICES = Path(devices.__file__).parent
 
 
 @no_type_check
 def kept(function: Callable[..., Any]) -> Any:
-    """Compile a function for use without Python's lock, and keep what comes of it."""
-    return njit(nogil=True, cache=True)(mark_source(function))
+    """Compile a function of this package for use without Python's lock, and keep what comes of it."""
+    return njit(nogil=True, cache=True)(mark_source(function, HERE))
 
 
-def mark_source(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Put the fingerprint of the sources into the function's name."""
-    function.__qualname__ += f".{_fingerprint()}"
+def mark_source(function: Callable[..., Any], *folders: Path) -> Callable[..., Any]:
+    """Put the fingerprint of the sources in `folders` into the function's name."""
+    function.__qualname__ += f".{_fingerprint(*folders)}"
     return function
 
 
 @cache
-def _fingerprint() -> str:
-    folders = Path(__file__).parent, Path(devices.__file__).parent
+def _fingerprint(*folders: Path) -> str:
     sources = sorted(path for folder in folders for path in folder.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
