@@ -1,8 +1,8 @@
-"""Random circuits, far beyond what is built, solved with no setting touched: `python -m studies.robustness.run [10000]`.
+"""Random circuits, far beyond what is built, solved with no setting touched.
 
-Sizes from 1x1 to 256x256, R_on from 1 kohm to 1 Mohm, on/off from 2 to 1000, wires up to 100 ohm and drivers up to 10 kohm per
-line, lines driven and sensed at one or both ends, inputs of 10 mV to 2 V of either sign, all cells that ship, with rows or
-columns all on or all off. A circuit fails if its residual exceeds 1e-8 of its largest input.
+Sizes from 1x1 to 256x256, R_on from 1 kohm to 1 Mohm, on/off from 2 to 1000, wires up to 100 ohm and drivers up to 10
+kohm per line, lines driven and sensed at one or both ends, inputs of 10 mV to 2 V of either sign, all cells that ship,
+with rows or columns all on or all off. A circuit fails if its residual exceeds 1e-8 of its largest input.
 """
 
 import random

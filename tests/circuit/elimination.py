@@ -1,7 +1,7 @@
 """The transfer matrix of a crossbar of ohmic cells by elimination, row by row from the far end of the bit lines.
 
-An independent check of the iterative solver: it shares neither unknowns nor algebra with it. In resistances, so that zero
-ohm is exact; differentiable. Word lines are driven from one end and bit lines sensed at one.
+An independent check of the iterative solver: it shares neither unknowns nor algebra with it. In resistances, so that
+zero ohm is exact; differentiable. Word lines are driven from one end and bit lines sensed at one.
 """
 
 import torch

@@ -103,7 +103,7 @@ def test_gates_need_a_crossbar_of_as_many_rows(random_circuit):
     spec = CrossbarSpec(6, 5)
     v, g = random_circuit(spec)
     with pytest.raises(
-        ValueError, match="Transistor1T1R has parameters for 2 rows; the crossbar has 6. Give one per row"
+        ValueError, match=r"Transistor1T1R has parameters for 2 rows; the crossbar has 6\. Give one per row"
     ):
         NewtonKrylov(spec, Transistor1T1R(Sinh(), (1.0, 1.2))).solve(v, g)
 

@@ -27,7 +27,7 @@ def test_a_gap_lies_between_the_electrodes():
         cell.conductance(torch.tensor([1e-10, -1e-10]))
     with pytest.raises(ValueError, match=r"at most at i0 / v0 = 0.0004 S.*got 0.0001 to 0.0005 S"):
         cell.gap(torch.tensor([1e-4, 5e-4]))
-    with pytest.raises(ValueError, match="above 0 .*got 0 to 0 S"):
+    with pytest.raises(ValueError, match=r"above 0 .*got 0 to 0 S"):
         cell.gap(torch.zeros(1))
 
 

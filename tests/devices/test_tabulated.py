@@ -10,10 +10,10 @@ from tests.tolerances import OTHER_ALGORITHM, SAME_ALGORITHM
 
 V = np.array([-0.5, -0.3, -0.1, 0.0, 0.05, 0.2, 0.35, 0.5])
 G = np.array([1e-6, 4e-6, 2e-5])
-I = np.stack([g * 0.2 * np.sinh(V / 0.2) * (1 + 0.3 * np.log(g / 1e-6) * V**2) for g in G])
+CURRENTS = np.stack([g * 0.2 * np.sinh(V / 0.2) * (1 + 0.3 * np.log(g / 1e-6) * V**2) for g in G])
 
 
-def table(v=V, g=G, i=I):
+def table(v=V, g=G, i=CURRENTS):
     return Tabulated(tuple(v.tolist()), tuple(g.tolist()), tuple(map(tuple, i.tolist())))
 
 
@@ -23,7 +23,7 @@ def tensor(x):
 
 def test_states_of_the_table_are_scipys_monotone_cubics():
     v = np.linspace(-0.5, 0.5, 401)
-    for g, row in zip(G, I, strict=True):
+    for g, row in zip(G, CURRENTS, strict=True):
         curve = PchipInterpolator(V, row)
         found = table().current(tensor(v), tensor(g)).numpy(), table().slope(tensor(v), tensor(g)).numpy()
         np.testing.assert_allclose(found[0], curve(v), rtol=0, atol=OTHER_ALGORITHM * row.max())
@@ -69,13 +69,13 @@ def test_no_state_no_current():
     ("make", "message"),
     [
         (
-            lambda: table(i=np.stack([I[0], np.where(V == 0.35, I[1] / 9, I[1]), I[2]])),
+            lambda: table(i=np.stack([CURRENTS[0], np.where(V == 0.35, CURRENTS[1] / 9, CURRENTS[1]), CURRENTS[2]])),
             r"must not fall as the voltage rises; they do in row 1 \(4e-06 S\) at 0.35 V. Smooth the measurement",
         ),
-        (lambda: table(i=I[:2]), r"must hold 3 rows, .*of 8 currents.*got 2 rows of \[8\]"),
-        (lambda: table(i=I[:, :5]), r"got 3 rows of \[5\]"),
-        (lambda: table(i=np.where(V == 0.05, np.nan, I)), r"row 0 of .* \(1e-06 S\) holds \[nan\]"),
-        (lambda: table(i=I + 1e-9), r"no current at 0 V; row 0 of .* does"),
+        (lambda: table(i=CURRENTS[:2]), r"must hold 3 rows, .*of 8 currents.*got 2 rows of \[8\]"),
+        (lambda: table(i=CURRENTS[:, :5]), r"got 3 rows of \[5\]"),
+        (lambda: table(i=np.where(V == 0.05, np.nan, CURRENTS)), r"row 0 of .* \(1e-06 S\) holds \[nan\]"),
+        (lambda: table(i=CURRENTS + 1e-9), r"no current at 0 V; row 0 of .* does"),
         (lambda: table(v=V[::-1]), r"`Tabulated\(voltages=...\)` must ascend; got 0.5 V before 0.35 V"),
         (lambda: table(g=G[::-1]), r"`Tabulated\(conductances=...\)` must ascend; got 2e-05 S before 4e-06 S"),
         (lambda: table(g=G - 1e-6), r"`Tabulated\(conductances=...\)` must be positive; got 0.0 S"),

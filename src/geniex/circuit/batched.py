@@ -1,8 +1,8 @@
 """The solver on torch tensors: many circuits at once, on any device, with cells of any kind.
 
-Newton's method on the cell voltages as in `geniex.circuit.newton`. Where a step does not halve the mismatch, the circuit
-is stiff: then every cell is put behind the resistance `lump` that it sees of the wires, and the step is taken in
-w = u + lump I(u), which cannot overshoot; `geniex.circuit.kernels.stiff` says why.
+Newton's method on the cell voltages as in `geniex.circuit.newton`. Where a step does not halve the mismatch, the
+circuit is stiff: then every cell is put behind the resistance `lump` that it sees of the wires, and the step is taken
+in w = u + lump I(u), which cannot overshoot; `geniex.circuit.kernels.stiff` says why.
 """
 
 from collections.abc import Iterator

@@ -39,8 +39,8 @@ def bit_line_resistance(spec: CrossbarSpec, like: Tensor) -> Float[Tensor, "row 
 def _shared(to_end: Float[Tensor, " cell"], other_end: float, ends: int) -> Float[Tensor, "cell cell"]:
     """Resistance shared by two cells of a line, `to_end` ohm away from an end, on their way to all ends.
 
-    With a second end, x from the first one and `whole` in all, it is min(x, y) (whole - max(x, y)) / whole: the potential
-    at one cell per ampere into the other.
+    With a second end, x from the first one and `whole` in all, it is min(x, y) (whole - max(x, y)) / whole: the
+    potential at one cell per ampere into the other.
     """
     nearer = torch.minimum(to_end[:, None], to_end)
     if ends == 1:

@@ -90,8 +90,8 @@ class Transistor1T1R(DeviceModel):
     """`device` on the drain of an n-channel transistor whose source is the bit line; Shichman-Hodges, SPICE's LEVEL=1.
 
     For a drain-source voltage x >= 0 and an overdrive w = v_gate - v_threshold it carries
-    k (w x - x^2 / 2) (1 + channel_modulation x), and from x = w on k w^2 / 2 (1 + channel_modulation x). For x < 0 drain
-    and source change places, as in SPICE: the overdrive is w - x then. Below threshold it carries nothing.
+    k (w x - x^2 / 2) (1 + channel_modulation x), and from x = w on k w^2 / 2 (1 + channel_modulation x). For x < 0
+    drain and source change places, as in SPICE: the overdrive is w - x then. Below threshold it carries nothing.
 
     Attributes:
         device: the memory element.
@@ -158,14 +158,14 @@ def _resistor(y, p):
 
 @no_type_check
 def _selector(y, p):
-    """p is i0, v0."""
+    """P is i0, v0."""
     sinh, cosh = sinh_cosh(y / p[1])
     return p[0] * sinh, p[0] / p[1] * cosh
 
 
 @no_type_check
 def _transistor(y, p):
-    """p is v_gate, v_threshold, k, channel_modulation."""
+    """P is v_gate, v_threshold, k, channel_modulation."""
     z, drive = abs(y), p[0] - p[1]
     if y < 0:
         drive += z

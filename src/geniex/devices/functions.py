@@ -1,4 +1,4 @@
-"""Functions for the scalar form of cells, of which the compiled solver has fast forms that work on many cells at once."""
+"""Functions for the scalar form of cells, of which the compiled solver has forms that work on many cells at once."""
 
 import math
 from typing import no_type_check

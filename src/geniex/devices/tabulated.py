@@ -7,6 +7,7 @@ Anal. 17, 1980; slopes as in SciPy's PchipInterpolator). Between states the shap
 import functools
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import no_type_check
 
 import torch
@@ -65,8 +66,8 @@ class Tabulated(DeviceModel):
         states, points = len(self.conductances), len(self.voltages)
         if len(self.currents) != states or any(len(row) != points for row in self.currents):
             raise ValueError(
-                f"`Tabulated(currents=...)` must hold {states} rows, one per conductance, of {points} currents, one per "
-                f"voltage; got {len(self.currents)} rows of {sorted({len(row) for row in self.currents})}."
+                f"`Tabulated(currents=...)` must hold {states} rows, one per conductance, of {points} currents, "
+                f"one per voltage; got {len(self.currents)} rows of {sorted({len(row) for row in self.currents})}."
             )
         for state, row in enumerate(self.currents):
             which = f"row {state} of `Tabulated(currents=...)` ({self.conductances[state]:g} S)"
@@ -77,7 +78,7 @@ class Tabulated(DeviceModel):
         falling = {}
         for state, row in enumerate(self.currents):
             curve = sorted([*zip(self.voltages, row, strict=True), (0.0, 0.0)])
-            falls = [b[0] for a, b in zip(curve, curve[1:], strict=False) if b[1] < a[1]]
+            falls = [b[0] for a, b in pairwise(curve) if b[1] < a[1]]
             if falls:
                 falling[state] = falls
         if falling:
@@ -91,7 +92,7 @@ class Tabulated(DeviceModel):
             )
 
     def _shape(self, v: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-        """h and its derivative with respect to `v`."""
+        """H and its derivative with respect to `v`."""
         voltages, states, shapes, slopes = _tensors(self, v.dtype, v.device)
         at = (torch.searchsorted(voltages, v.detach().contiguous(), right=True) - 1).clamp(0, len(voltages) - 2)
         inside = torch.minimum(torch.maximum(v, voltages[0]), voltages[-1])
@@ -128,7 +129,7 @@ def _cubic(
 def _check_axis(name: str, unit: str, values: tuple[float, ...]) -> None:
     if not values or not all(math.isfinite(x) for x in values):
         raise ValueError(f"`Tabulated({name}=...)` must hold finite numbers; got {values}.")
-    for a, b in zip(values, values[1:], strict=False):
+    for a, b in pairwise(values):
         if not a < b:
             raise ValueError(f"`Tabulated({name}=...)` must ascend; got {a} {unit} before {b} {unit}.")
 
@@ -156,8 +157,8 @@ def _tensors(device: Tabulated, dtype: torch.dtype, place: torch.device) -> tupl
 
 def _slopes(x: list[float], y: list[float]) -> list[float]:
     """Slopes at the points for which the cubic between them is monotone."""
-    width = [b - a for a, b in zip(x, x[1:], strict=False)]
-    rise = [(b - a) / h for a, b, h in zip(y, y[1:], width, strict=False)]
+    width = [b - a for a, b in pairwise(x)]
+    rise = [(b - a) / h for (a, b), h in zip(pairwise(y), width, strict=True)]
     inner = []
     for k in range(1, len(rise)):
         left, right = 2 * width[k] + width[k - 1], width[k] + 2 * width[k - 1]
@@ -176,7 +177,7 @@ def _end_slope(width: list[float], rise: list[float]) -> float:
 
 @no_type_check
 def _tabulated(v, g, p):
-    """p is the number of points and of states, then voltages, log conductances, shapes and slopes."""
+    """P is the number of points and of states, then voltages, log conductances, shapes and slopes."""
     points, states = int(p[0]), int(p[1])
     first, shapes = 2 + points, 2 + points + states
     slopes = shapes + points * states

@@ -1,6 +1,7 @@
 """Wires and drivers with ohmic cells: the analytical model that knows the linear non-idealities only.
 
-The circuit is linear, so that the currents are i = M v with one transfer matrix per crossbar: the currents of unit inputs.
+The circuit is linear, so that the currents are i = M v with one transfer matrix per crossbar: the currents of unit
+inputs.
 """
 
 import torch

@@ -10,10 +10,11 @@ from typing import Any, no_type_check
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, types
-from numba.core.typing import signature
+from numba import cfunc, types
+from numba.core.typing.templates import signature
 from numba.extending import intrinsic, register_jitable
 from numba.np.arrayobj import make_array
+from numba.np.numpy_support import carray
 
 from geniex.circuit.kernels.functions import FAST_FORMS
 from geniex.circuit.kernels.keeping import DEVICES, HERE, mark_source
@@ -26,7 +27,9 @@ RELAXED = {"contract", "nsz", "arcp"}
 
 @functools.cache
 def compile_cells(function: Callable[..., Any], dtype: type, per_row: bool) -> Any:
-    """A C function that evaluates `function` for `number` cells of a circuit from `start` on; keep it while its address is used.
+    """A C function that evaluates `function` for `number` cells of a circuit from `start` on.
+
+    Keep it for as long as its address is used.
 
     Args:
         function: (v, g, parameters) -> (current, slope), of plain numbers.

@@ -1,12 +1,12 @@
 """Functions of devices in forms that a processor vectorizes: polynomials instead of calls of the C library."""
 
 import math
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.typing import signature
+from numba.core.typing.templates import signature
 from numba.extending import intrinsic, overload, register_jitable
 
 from geniex.devices.functions import sinh_cosh
@@ -18,7 +18,7 @@ LN2 = math.log(2)
 LN2_REST = 2.319046813846299558e-17  # of the logarithm, beyond float64
 
 
-def _power(negative):
+def _power(negative: bool) -> Any:
     """An intrinsic: 2^k, or 2^-k, from k + 1.5 * 2^m, m the bits of the mantissa: k stands in its last bits."""
 
     @intrinsic
@@ -43,7 +43,7 @@ _two_to, _half_to = _power(negative=False), _power(negative=True)
 @overload(sinh_cosh)
 @no_type_check
 def _sinh_cosh(x):
-    """x = k ln 2 + r with |r| < 0.35, then Taylor's series of sinh r and cosh r."""
+    """X = k ln 2 + r with |r| < 0.35, then Taylor's series of sinh r and cosh r."""
     number, limit, high, shift = {
         types.float32: (np.float32, 87.0, 0.693359375, 1.5 * 2.0**23),
         types.float64: (np.float64, 708.0, float.fromhex("0x1.62e42fefa0000p-1"), 1.5 * 2.0**52),

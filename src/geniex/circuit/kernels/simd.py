@@ -1,7 +1,7 @@
-"""Vectors of 16 numbers for numba: loads, stores, arithmetic, and the few operations across lanes that the solver needs.
+"""Vectors of 16 numbers for numba: loads, stores, arithmetic, and what the solver needs across lanes.
 
-numba vectorizes a loop only where LLVM can prove that it may, which a running sum is not. A `Vector` is one value of LLVM's
-type <16 x float> or <16 x double>: it lives in registers, and LLVM splits it into whatever the processor has.
+numba vectorizes a loop only where LLVM can prove that it may, which a running sum is not. A `Vector` is one value of
+LLVM's type <16 x float> or <16 x double>: it lives in registers, and LLVM splits it into whatever the processor has.
 """
 
 import operator
@@ -11,13 +11,26 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import lower_builtin
-from numba.core.typing import signature
-from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import make_array
 
-__all__ = ["LANES", "absolute", "cast", "element", "highest", "lane_index", "last", "load", "prefix", "root", "store", "total"]
-__all__ += ["greater", "zeros"]
+__all__ = [
+    "LANES",
+    "absolute",
+    "cast",
+    "element",
+    "greater",
+    "highest",
+    "lane_index",
+    "last",
+    "load",
+    "prefix",
+    "root",
+    "store",
+    "total",
+    "zeros",
+]
 
 LANES = 16
 FAST = ("contract", "nsz")  # products may be fused with sums; nothing else that changes results
@@ -228,7 +241,7 @@ def _fold(builder, x, combine):
 def _arithmetic(operation, instruction):
     """Make `operation` work on vectors of one type, and on a vector and a number of its type."""
 
-    @infer_global(operation)
+    @infer_global(operation)  # pyright: ignore[reportOptionalCall]
     class _Typing(AbstractTemplate):
         @no_type_check
         def generic(self, args, kws):
@@ -244,7 +257,8 @@ def _arithmetic(operation, instruction):
     @no_type_check
     def _lowering(context, builder, sig, args):
         vector = sig.return_type
-        operands = [x if kind == vector else _spread(builder, vector, x) for x, kind in zip(args, sig.args, strict=True)]
+        pairs = zip(args, sig.args, strict=True)
+        operands = [x if kind == vector else _spread(builder, vector, x) for x, kind in pairs]
         return getattr(builder, instruction)(*operands, flags=FAST)
 
 

@@ -1,9 +1,9 @@
-"""The way out for stiff circuits: cells that conduct much better than the wires, strongly nonlinear ones, strong drivers.
+"""The way out for stiff circuits: cells that conduct better than the wires, strongly nonlinear ones, strong drivers.
 
 Newton's method takes the slope of a cell for its curve, and overshoots where the curve bends. Here every cell is put
-behind the resistance `lump` that it sees of the wires, on which most of its voltage is lost: the sum w = u + lump I(u) is
-nearly linear in the solution. A step du of Newton's method is taken in w, and u found from it cell by cell. The first
-order is the same, so that the convergence at the end is; between, a voltage cannot overshoot.
+behind the resistance `lump` that it sees of the wires, on which most of its voltage is lost: the sum w = u + lump I(u)
+is nearly linear in the solution. A step du of Newton's method is taken in w, and u found from it cell by cell. The
+first order is the same, so that the convergence at the end is; between, a voltage cannot overshoot.
 """
 
 from typing import no_type_check

@@ -1,12 +1,12 @@
 """The wires, compiled: cumulative sums over a crossbar, 16 rows at a time.
 
-Row `lane * T + t` lies in lane `lane` of vector `t * cols + col`, T vectors deep: sums along word lines and bit lines both
-run over whole vectors. Rows beyond the crossbar's fill the last lanes; they carry no current.
+Row `lane * T + t` lies in lane `lane` of vector `t * cols + col`, T vectors deep: sums along word lines and bit lines
+both run over whole vectors. Rows beyond the crossbar's fill the last lanes; they carry no current.
 
-The loss at row i and column j is x_j L_i - r_row Q_{j-1} + K_j + r_col (i U_j - Q_{i-1}): L is the current that enters the
-word line at its first column, x_j the resistance from there, Q the cumulative sum of the cumulative sum P of the cell
-currents, U the current that leaves the bit line at its first row, K_j the potential there. `rise` finds the sums in one
-pass; `loss` puts them together in the pass that needs them.
+The loss at row i and column j is x_j L_i - r_row Q_{j-1} + K_j + r_col (i U_j - Q_{i-1}): L is the current that enters
+the word line at its first column, x_j the resistance from there, Q the cumulative sum of the cumulative sum P of the
+cell currents, U the current that leaves the bit line at its first row, K_j the potential there. `rise` finds the sums
+in one pass; `loss` puts them together in the pass that needs them.
 """
 
 from typing import Any, NamedTuple, no_type_check
