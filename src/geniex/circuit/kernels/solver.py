@@ -25,6 +25,7 @@ __all__ = ["CompiledSolver"]
 
 BLOCK_CELLS = 2**19  # at most, solved by a thread before it looks for more: about 10 ms
 PARTS = 4  # at least, for each thread
+FEWEST_CELLS = 2**16  # that a second thread is started for: about 1 ms of work
 COMPILING = threading.Lock()
 
 
@@ -57,7 +58,7 @@ class CompiledSolver:
         _ready(solve_range, v.dtype)
         limits = (rules.share(v.dtype), rules.max_steps, v.dtype == torch.float64)
         self._share_out(circuits, lambda room, part: solve_range(room, *given, part, limits, results))
-        drive = v.abs().amax(-1).double() if rows else residual
+        drive = torch.from_numpy(np.abs(given[0]).max(-1, initial=0.0)).double()
         return Solved(i, u, residual, steps, residual <= rules.tolerance(v.dtype, rho) * drive)
 
     def adjoint(
@@ -77,8 +78,9 @@ class CompiledSolver:
 
     def _share_out(self, circuits: int, run: Callable[[Work, tuple[int, int]], None]) -> None:
         """Call `run` with room to work in and a part of the circuits, on as many threads as torch uses."""
-        threads = torch.get_num_threads()
-        block = BLOCK_CELLS // (self.spec.rows * self.spec.cols)
+        cells = self.spec.rows * self.spec.cols
+        threads = min(torch.get_num_threads(), 1 + circuits * cells // FEWEST_CELLS)
+        block = BLOCK_CELLS // cells
         block = max(1, min(block, -(-circuits // (PARTS * threads))))
         parts = [(first, min(first + block, circuits)) for first in range(0, circuits, block)]
         rooms = [self._room() for _ in range(min(threads, len(parts)))]
