@@ -1,5 +1,6 @@
 import math
-from dataclasses import dataclass, replace
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,24 +11,11 @@ from hypothesis import strategies as st
 from geniex.circuit import batched
 from geniex.circuit.newton import NewtonKrylov
 from geniex.circuit.spec import CrossbarSpec
-from geniex.devices import DeviceModel, Ohmic, Sinh
+from geniex.devices import Ohmic, Sinh
 from tests.circuit import scipy_reference, spice_cases
 from tests.circuit.test_wires import plain_loss
+from tests.devices.own import TorchOnly
 from tests.tolerances import FLOAT32, OTHER_ALGORITHM, SAME_ALGORITHM
-
-
-@dataclass(frozen=True)
-class TorchOnly(DeviceModel):
-    """A device without a scalar form, as a user may write it: it is solved by torch, the others by compiled code."""
-
-    device: DeviceModel
-
-    def current(self, v, g):
-        return self.device.current(v, g)
-
-    def slope(self, v, g):
-        return self.device.slope(v, g)
-
 
 LAWS = {
     Ohmic(): lambda u, g: (g * u, g),
@@ -175,6 +163,22 @@ def test_a_circuit_does_not_depend_on_its_batch(way, random_circuit, monkeypatch
     torch.testing.assert_close(whole.i, single, rtol=SAME_ALGORITHM, atol=0)
     monkeypatch.setitem(batched.CHUNK_CELLS, "cpu", 130)
     torch.testing.assert_close(solver.solve(v, g).i, single, rtol=SAME_ALGORITHM, atol=0)
+
+
+@pytest.mark.parametrize("circuits", [1, 20])
+def test_room_is_for_12_arrays_however_many_circuits_there_are(circuits, random_circuit):
+    """And for what is returned: voltages and the conductances that they are on."""
+    spec = CrossbarSpec(128, 128)
+    (v, g), solver = random_circuit(spec), NewtonKrylov(spec, Sinh())
+    v = v[:1].expand(circuits, -1)
+    solver.currents(v, g)
+    tracemalloc.start()
+    try:
+        solver.currents(v, g)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= 12.2 * g.nbytes + 4 * v.nbytes
 
 
 @pytest.mark.parametrize("threads", [2, 3])

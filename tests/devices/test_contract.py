@@ -4,47 +4,24 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from geniex.circuit.batched import TorchSolver
+from geniex.circuit.kernels import CompiledSolver
+from geniex.circuit.newton import NewtonKrylov
+from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import (
     DeviceModel,
     Filament,
     Ohmic,
-    ScalarCell,
     Selector,
     SeriesAccess,
     Sinh,
     Tabulated,
     Transistor1T1R,
 )
+from geniex.models.circuit import Circuit
 from geniex.testing import check_device
+from tests.devices.own import Compiled, Cubic, TorchOnly
 from tests.tolerances import SAME_ALGORITHM
-
-
-@dataclass(frozen=True)
-class Cubic(DeviceModel):
-    """A user's device, without a slope of its own."""
-
-    k: float = 4.0
-
-    def current(self, v, g):
-        return g * (v + self.k * v**3)
-
-
-def cubic_cell(v, g, p):
-    return g * (v + p[0] * v**3), g * (1 + 3 * p[0] * v**2)
-
-
-@dataclass(frozen=True)
-class Compiled(DeviceModel):
-    """The same with a scalar form; `told` is what that says of k."""
-
-    k: float = 4.0
-    told: float = 4.0
-
-    def current(self, v, g):
-        return g * (v + self.k * v**3)
-
-    def scalar(self):
-        return ScalarCell(cubic_cell, (self.told,))
 
 
 @dataclass(frozen=True)
@@ -153,3 +130,31 @@ def test_a_slope_by_automatic_differentiation_is_exact_also_without_gradients():
     with torch.inference_mode():
         slope = Cubic(4.0).slope(v, g)
     torch.testing.assert_close(slope, expected, rtol=SAME_ALGORITHM, atol=0)
+
+
+def test_a_scalar_function_of_ones_own_is_compiled_into_the_solver(random_circuit):
+    """To the currents of the same cells without one, and to their gradients."""
+    spec = CrossbarSpec(20, 7, r_source=3000.0, r_sink=1000.0, r_row=30.0, r_col=50.0)
+    v, g = random_circuit(spec, v_max=0.8)
+    assert isinstance(NewtonKrylov(spec, Compiled()).solver(v), CompiledSolver)
+    assert isinstance(NewtonKrylov(spec, Cubic()).solver(v), TorchSolver)
+    found = []
+    for device in (Compiled(), Cubic()):
+        leaves = v.clone().requires_grad_(), g.clone().requires_grad_()
+        i = Circuit(spec, device, rtol=1e-13)(*leaves)
+        i.square().sum().backward()
+        found.append((i.detach(), *(leaf.grad for leaf in leaves)))
+    for compiled, in_torch in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, in_torch, rtol=1e-10, atol=1e-12 * in_torch.abs().max().item())
+
+
+@pytest.mark.parametrize("way", [lambda device: device, TorchOnly], ids=["compiled", "torch"])
+@pytest.mark.parametrize("device", DEVICES, ids=lambda device: f"{type(device).__name__}{DEVICES.index(device)}")
+def test_gradients_through_a_crossbar_are_those_of_finite_differences(device, way, generator):
+    """Between the points of the table and away from thresholds, where derivatives jump."""
+    spec = CrossbarSpec(3, 2, r_source=3000.0, r_sink=1000.0, r_row=100.0, r_col=200.0)
+    v = 0.05 + 0.3 * torch.rand(2, 3, generator=generator, dtype=torch.float64)
+    g = 0.2 + torch.rand(3, 2, generator=generator, dtype=torch.float64)
+    circuit = Circuit(spec, way(device), rtol=1e-13)
+    leaves = v.requires_grad_(), g.requires_grad_()
+    assert torch.autograd.gradcheck(lambda v, g: circuit(v, g * 1e-5) / 1e-5, leaves, eps=1e-6, atol=1e-5)

@@ -4,7 +4,7 @@ import torch
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import Sinh
 from geniex.models.circuit import Circuit
-from tests.devices.test_contract import Cubic
+from tests.devices.own import Cubic
 from tests.tolerances import SAME_ALGORITHM
 
 SPEC = CrossbarSpec(4, 3, r_source=3000.0, r_sink=1000.0, r_row=100.0, r_col=200.0)

@@ -74,14 +74,14 @@ class TorchSolver:
         grad_v, weights = torch.empty_like(u[..., 0]), []
         for at in self._chunks(which):
             slope = self.device.slope(u[at], g[which[at]])
-            weight = self.damp(slope, grad_i[at].unsqueeze(-2).expand_as(slope), stop[at])
+            weight = self.damp(slope.sqrt(), grad_i[at].unsqueeze(-2).expand_as(slope), stop[at])
             grad_v[at] = (slope * weight).sum(-1)
             weights.append((at, weight))
         return grad_v, iter(weights)
 
     def damp(
         self,
-        slope: Float[Tensor, "batch row col"],
+        s: Float[Tensor, "batch row col"],
         x: Float[Tensor, "batch row col"],
         stop: Float[Tensor, " batch"],
     ) -> Float[Tensor, "batch row col"]:
@@ -91,27 +91,26 @@ class TorchSolver:
         the operator of the adjoint is the same one.
 
         Args:
-            slope: slopes of the cells in siemens.
+            s: square roots of the slopes D, in siemens.
             x: voltages in volt.
             stop: conjugate gradients stop at this share of the initial residual, divided by 1 + rho.
         """
-        s = slope.sqrt()
-        rho = wire_loss(self.spec, slope).amax((-2, -1))
         r = s * x
-        p, lost = r, torch.zeros_like(r)
+        p, lost = r.clone(), torch.zeros_like(r)
         rr = _dot(r, r)
+        rho = wire_loss(self.spec, s * s).amax((-2, -1))
         target = rr * (stop / (1 + rho)).square()
         for _ in range(10 * self.spec.rows * self.spec.cols):
             active = rr > target
             if not active.any():
                 break
-            q = wire_loss(self.spec, s * p)
-            ap = torch.addcmul(p, s, q)
-            alpha = torch.where(active, rr / _dot(p, ap), 0)[:, None, None]
-            lost = torch.addcmul(lost, alpha, q)
-            r = torch.addcmul(r, alpha, ap, value=-1)
+            current = s * p
+            q = wire_loss(self.spec, current)
+            alpha = torch.where(active, rr / (_dot(p, p) + _dot(current, q)), 0)[:, None, None]
+            lost.addcmul_(alpha, q)
+            r.addcmul_(alpha, q.mul_(s).add_(p), value=-1)
             rr_next = _dot(r, r)
-            p = torch.addcmul(r, torch.where(active, rr_next / rr, 0)[:, None, None], p)
+            p.mul_(torch.where(active, rr_next / rr, 0)[:, None, None]).add_(r)
             rr = torch.where(active, rr_next, rr)
         return x - lost
 
@@ -154,7 +153,7 @@ class _Search:
             active = ~(self.worst <= share * self.drive) & (self.share > SMALLEST_SHARE)
             if not active.any():
                 break
-            self._step(active.nonzero().squeeze(-1))
+            self._step(slice(None) if active.all() else active.nonzero().squeeze(-1))
         rho = wire_loss(self.solver.spec, self.solver.device.slope(self.u, self.g)).amax((-2, -1))
         converged = self.worst <= self.rules.tolerance(self.v.dtype, rho) * self.drive
         current = self.solver.device.current(self.u, self.g).sum(-2)
@@ -168,28 +167,33 @@ class _Search:
         better = (_worst(f_ahead) < _worst(f_alone))[:, None, None]
         return torch.where(better, ahead, alone), torch.where(better, f_ahead, f_alone)
 
-    def _step(self, at: Tensor) -> None:
+    def _step(self, at: Tensor | slice) -> None:
         """One Newton step of circuits `at`."""
-        u, g, f, before = self.u[at], self.g[at], self.f[at], self.worst[at]
-        slope = self.solver.device.slope(u, g)
-        step = -self.solver.damp(slope, f, self.inner[at])
-        u_next = u + step
-        bent = self.stiff[at]
+        u, before, bent = self.u[at], self.worst[at], self.stiff[at]
+        s = self.solver.device.slope(u, self.g[at]).sqrt()
+        step = self.solver.damp(s, self.f[at], self.inner[at]).neg_()
+        del s
         if bent.any():
-            w = u + self.lump * self.solver.device.current(u, g)
-            w = w + self.share[at][:, None, None] * (1 + self.lump * slope) * step
-            u_next[bent] = self._settle(w[bent], u[bent], g[bent], self.span[at][bent], 1e-15)
-        f_next = self._mismatch(u_next, at)
+            step[bent] = self._bend(step[bent], torch.arange(len(self.u), device=bent.device)[at][bent])
+        f_next = self._mismatch(u + step, at)
         worst = _worst(f_next)
         better = worst < torch.where(bent, 1.0, 0.5) * before
         keep = better[:, None, None]
-        self.u[at], self.f[at] = torch.where(keep, u_next, u), torch.where(keep, f_next, f)
+        self.f[at] = torch.where(keep, f_next, self.f[at])
+        self.u[at] = torch.where(keep, step.add_(u), u)
         self.worst[at] = torch.where(better, worst, before)
         failed = bent & ~better
         self.share[at] = torch.where(failed, self.share[at] / 4, 1.0)
         self.inner[at] = torch.where(failed, (self.inner[at] * 1e-2).clamp(min=INNER_FLOOR), self.inner[at])
         self.stiff[at] = bent | ~better
         self.steps[at] += 1
+
+    def _bend(self, step: Tensor, at: Tensor) -> Tensor:
+        """What becomes of steps of stiff circuits `at` that are taken in w = u + lump I(u)."""
+        u, g = self.u[at], self.g[at]
+        w = u + self.lump * self.solver.device.current(u, g)
+        w = w + self.share[at][:, None, None] * (1 + self.lump * self.solver.device.slope(u, g)) * step
+        return self._settle(w, u, g, self.span[at], 1e-15) - u
 
     def _settle(self, w: Tensor, u: Tensor, g: Tensor, span: Tensor, stop: float) -> Tensor:
         """The cell voltages u + lump I(u) = w, to `stop` of `span`: Newton's method inside a bracket."""

@@ -23,7 +23,7 @@ from geniex.devices.elementary import ohmic_cell
 
 __all__ = ["CompiledSolver"]
 
-BLOCK_CELLS = 2**19  # at most, solved by a thread before it looks for more: about 10 ms
+BLOCK_CELLS = 2**19  # at most, worked on at once: about 10 ms of solving
 PARTS = 4  # at least, for each thread
 FEWEST_CELLS = 2**16  # that a second thread is started for: about 1 ms of work
 COMPILING = threading.Lock()
@@ -74,7 +74,9 @@ class CompiledSolver:
         given = (_array(u), _array(g), _array(which), _array(grad_i))
         found = (grad_v.numpy(), weight.numpy())
         self._share_out(len(u), lambda room, part: adjoint_range(room, *given, part, found))
-        return grad_v, iter([(slice(None), weight)])
+        block = max(1, BLOCK_CELLS // (self.spec.rows * self.spec.cols))
+        parts = (slice(first, first + block) for first in range(0, len(u), block))
+        return grad_v, ((part, weight[part]) for part in parts)
 
     def _share_out(self, circuits: int, run: Callable[[Work, tuple[int, int]], None]) -> None:
         """Call `run` with room to work in and a part of the circuits, on as many threads as torch uses."""
