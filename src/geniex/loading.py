@@ -31,7 +31,7 @@ MODELS = {
     "ideal": "crossbars without parasitics: what quantization alone does",
     "linear": "wires and drivers with ohmic cells: the analytical model",
     "geniex": "the trained emulator",
-    "circuit": "the exact nonlinear circuit, about 90 s per image of a ResNet-20 on two cores",
+    "circuit": "the exact nonlinear circuit, about 8 s per image of a ResNet-20 on one core",
 }
 
 

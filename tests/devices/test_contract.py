@@ -74,6 +74,7 @@ DEVICES = [
     Cubic(),
     InSeries(),
     Compiled(),
+    Compiled(told_quickly=4.0),
 ]
 
 
@@ -90,6 +91,7 @@ def test_devices_keep_the_contract(device):
         (Assembled(i=lambda v, g: g * (v - 20 * v**3)), r"current never falls as voltage rises\. Found -"),
         (Assembled(di=lambda v, g: -g + 0 * v), r"the slope is never negative\. Found -0.0001"),
         (Compiled(told=4.4), r"the scalar function gives what `current` does\. Found 0.05"),
+        (Compiled(told_quickly=4.4), r"the quick scalar function gives what `current` does\. Found 0.02"),
         (
             Assembled(i=lambda v, g: (g * v)[:1]),
             r"`current` broadcasts v and g elementwise\. Found torch.Size\(\[1, 101",
@@ -105,6 +107,7 @@ def test_devices_keep_the_contract(device):
         "falls",
         "negative slope",
         "another scalar",
+        "another quick scalar",
         "shape",
         "shape of slope",
         "dtype",

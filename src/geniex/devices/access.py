@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geniex.devices.base import DeviceModel, ScalarCell
-from geniex.devices.functions import sinh_cosh
+from geniex.devices.functions import like, sinh_cosh
 from geniex.devices.series import series_current, series_scalar, series_slope
 
 __all__ = ["Selector", "SeriesAccess", "Transistor1T1R"]
@@ -153,7 +153,7 @@ class Transistor1T1R(DeviceModel):
 @no_type_check
 def _resistor(y, p):
     """p[0] is the resistance."""
-    return y / p[0], 1.0 / p[0]
+    return y / p[0], like(1.0, y) / p[0]
 
 
 @no_type_check
@@ -166,13 +166,11 @@ def _selector(y, p):
 @no_type_check
 def _transistor(y, p):
     """P is v_gate, v_threshold, k, channel_modulation."""
-    z, drive = abs(y), p[0] - p[1]
-    if y < 0:
-        drive += z
-    if drive <= 0:
-        return 0.0, 0.0
-    x = min(z, drive)
-    channel, modulation = p[2] * (drive - 0.5 * x) * x, 1.0 + p[3] * z
-    opened = p[2] * (drive if y < 0 else drive - x)
+    z, nothing, overdrive = abs(y), y - y, p[0] - p[1]
+    drive = overdrive + z if y < nothing else overdrive
+    drive = drive if drive > nothing else nothing
+    x = z if z < drive else drive
+    channel, modulation = p[2] * (drive - like(0.5, y) * x) * x, like(1.0, y) + p[3] * z
+    opened = p[2] * (drive if y < nothing else drive - x)
     current = channel * modulation
-    return (-current if y < 0 else current), opened * modulation + channel * p[3]
+    return (-current if y < nothing else current), opened * modulation + channel * p[3]

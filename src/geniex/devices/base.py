@@ -23,10 +23,13 @@ class ScalarCell(NamedTuple):
         function: (v, g, p) -> (current, slope), of the kind that numba compiles: numbers, `math`, loops, branches, and
             functions of `geniex.devices.functions`. `p` holds the parameters: p[0], p[1] ...
         parameters: numbers, the same for all cells; or a tuple of them for each row of the crossbar.
+        quick: for a `function` with a loop or branches: (v, g, p) -> (current, slope, whether they hold) without any,
+            which runs on many cells at once. Where it does not hold, `function` is called.
     """
 
     function: Callable[..., Any]
     parameters: tuple[float, ...] | tuple[tuple[float, ...], ...]
+    quick: Callable[..., Any] | None = None
 
 
 class DeviceModel(ABC):

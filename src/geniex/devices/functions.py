@@ -3,9 +3,19 @@
 import math
 from typing import no_type_check
 
-__all__ = ["sinh_cosh"]
+__all__ = ["like", "resolution", "sinh_cosh"]
 
 LARGEST = 708.0  # beyond it, float64 overflows
+
+
+def like(value: float, x: float) -> float:
+    """`value` in the precision of `x`: a plain 0.5 would make float64 of all that it touches."""
+    return value
+
+
+def resolution(x: float) -> float:
+    """What a step of Newton's method may be, as a share of `x`, to leave no error but rounding: sqrt(eps) / 8."""
+    return 1.8626451492309570e-09
 
 
 @no_type_check

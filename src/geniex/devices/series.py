@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from geniex.devices.base import DeviceModel, ScalarCell
+from geniex.devices.functions import resolution
 
 __all__ = ["AccessElement", "series_current", "series_scalar", "series_slope"]
 
@@ -54,10 +55,11 @@ def series_scalar(memory: DeviceModel, access: ScalarCell) -> ScalarCell | None:
     rows = max((len(p) for p in (access.parameters, cell.parameters) if isinstance(p[0], tuple)), default=0)
     own: Any = access.parameters[0] if isinstance(access.parameters[0], tuple) else access.parameters
     function = _cell_in_series(access.function, len(own), cell.function)
+    quick = _quick_in_series(access.function, len(own), cell.quick or _holding(cell.function))
     if not rows:
-        return ScalarCell(function, (*access.parameters, *cell.parameters))  # pyright: ignore[reportArgumentType]
+        return ScalarCell(function, (*access.parameters, *cell.parameters), quick)  # pyright: ignore[reportArgumentType]
     each: Any = [p if isinstance(p[0], tuple) else (p,) * rows for p in (access.parameters, cell.parameters)]
-    return ScalarCell(function, tuple((*a, *b) for a, b in zip(*each, strict=True)))
+    return ScalarCell(function, tuple((*a, *b) for a, b in zip(*each, strict=True)), quick)
 
 
 @torch.no_grad()
@@ -117,3 +119,47 @@ def _cell_in_series(access: Callable[..., Any], own: int, memory: Callable[..., 
         return i, 0.0 * i
 
     return cell
+
+
+@functools.cache
+def _quick_in_series(access: Callable[..., Any], own: int, memory: Callable[..., Any]) -> Callable[..., Any]:
+    """Six steps of Newton's method from the whole voltage, and whether the last one was short enough.
+
+    `memory` says of its current and slope whether they hold, as `ScalarCell.quick` does.
+    """
+
+    @no_type_check
+    def step(v, g, p, x):
+        i, s, holds = memory(x, g, p[own:])
+        through, t = access(v - x, p)
+        change = (i - through) / (s + t)
+        nothing = v - v
+        low, high = (v if v < nothing else nothing), (v if v > nothing else nothing)
+        new = x - change
+        new = low if new < low else new
+        new = high if new > high else new
+        return new, change, i, s, t, holds
+
+    @no_type_check
+    def quick(v, g, p):
+        x, _, _, _, _, _ = step(v, g, p, v)
+        x, _, _, _, _, _ = step(v, g, p, x)
+        x, _, _, _, _, _ = step(v, g, p, x)
+        x, _, _, _, _, _ = step(v, g, p, x)
+        x, _, _, _, _, _ = step(v, g, p, x)
+        x, change, i, s, t, holds = step(v, g, p, x)
+        return i - s * change, s * (t / (s + t)), holds & (abs(change) <= resolution(x) * abs(x))
+
+    return quick
+
+
+@functools.cache
+def _holding(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as a `quick` one that always holds."""
+
+    @no_type_check
+    def quick(v, g, p):
+        i, s = function(v, g, p)
+        return i, s, True
+
+    return quick

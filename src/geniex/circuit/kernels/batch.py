@@ -70,6 +70,7 @@ def work(spec: CrossbarSpec, addresses: tuple[int, int], parameters: np.ndarray)
     count = parameters.shape[-1]
     if parameters.ndim == 2:
         parameters = np.pad(parameters, ((0, deep * LANES - len(parameters)), (0, 0)), mode="edge")
+        parameters = parameters.reshape(LANES, deep, count).transpose(1, 2, 0)
     given = {np.dtype(t): np.ascontiguousarray(parameters, t).reshape(-1) for t in (np.float32, np.float64)}
     return Work(
         low=State(rows[0], *halves[:4]),

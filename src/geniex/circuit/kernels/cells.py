@@ -22,28 +22,30 @@ from geniex.circuit.kernels.simd import LANES, element
 
 __all__ = ["call_cells", "compile_cells"]
 
+MOST_IN_TUPLE = 16
 RELAXED = {"contract", "nsz", "arcp"}
 
 
 @functools.cache
-def compile_cells(function: Callable[..., Any], dtype: type, per_row: bool) -> Any:
-    """A C function that evaluates `function` for `number` cells of a circuit from `start` on.
+def compile_cells(cell: tuple[Callable[..., Any], Callable[..., Any] | None], dtype: type, per_row: int) -> Any:
+    """A C function that evaluates a cell for `number` cells of a circuit from `start` on.
 
     Keep it for as long as its address is used.
 
     Args:
-        function: (v, g, parameters) -> (current, slope), of plain numbers.
+        cell: `function` and `quick` of a `ScalarCell`.
         dtype: of the cells.
-        per_row: whether each row has parameters of its own.
+        per_row: how many parameters each row has of its own; 0 if all cells have the same.
     """
-    cell = _compilable(function)
+    function, quick = cell
     number = types.float32 if dtype == np.float32 else types.float64
     pointer, size = types.CPointer(number), types.intp
     sig = types.void(size, size, size, size, pointer, pointer, pointer, pointer, pointer, size)
-    build = _per_row if per_row else _uniform
     of_ours = getattr(function, "__module__", "").startswith("geniex.")
     compiled = cfunc(sig, cache=of_ours, fastmath=RELAXED, error_model="numpy")
-    return compiled(mark_source(build(cell), HERE, DEVICES))
+    forms = _compilable(function), _compilable(quick or _none), quick is not None
+    cells = _per_row(*forms, _gatherer(per_row)) if per_row else _uniform(*forms)
+    return compiled(mark_source(cells, HERE, DEVICES))
 
 
 @functools.cache
@@ -54,31 +56,68 @@ def _compilable(function: Callable[..., Any]) -> Callable[..., Any]:
     for other in [*enclosed, *called]:
         if isinstance(other, FunctionType) and other is not function and other not in FAST_FORMS:
             _compilable(other)
-    return register_jitable(function)
+    return register_jitable(forceinline=True)(function)
 
 
 @no_type_check
-def _uniform(cell):
+def _gatherer(count):
+    """A function (parameters (count, lane), lane) -> those of one lane: a tuple, which vectorizes, or a slice."""
+    if count > MOST_IN_TUPLE:
+        return register_jitable(forceinline=True)(lambda own, lane: own[:, lane])
+    if count == 1:
+        return register_jitable(forceinline=True)(lambda own, lane: (own[0][lane],))
+    others = _gatherer(count - 1)
+    return register_jitable(forceinline=True)(lambda own, lane: (*others(own, lane), own[count - 1][lane]))
+
+
+@no_type_check
+def _none(v, g, p):
+    """What stands for `quick` where there is none; never called."""
+    return v, g, True
+
+
+@no_type_check
+def _uniform(cell, quick, has_quick):
     def cells(start, number, cols, depth, u, g, current, slope, parameters, count):
         voltages, conductances = carray(u, (number,)), carray(g, (number,))
         currents, slopes = carray(current, (number,)), carray(slope, (number,))
         p = carray(parameters, (count,))
+        if has_quick:
+            left = 0
+            for k in range(number):
+                i, s, holds = quick(voltages[k], conductances[k], p)
+                currents[k], slopes[k] = i if holds else np.nan, s
+                left += not holds
+            if left == 0:
+                return
         for k in range(number):
-            currents[k], slopes[k] = cell(voltages[k], conductances[k], p)
+            if not has_quick or currents[k] != currents[k]:
+                currents[k], slopes[k] = cell(voltages[k], conductances[k], p)
 
     return cells
 
 
 @no_type_check
-def _per_row(cell):
+def _per_row(cell, quick, has_quick, parameters_of):
     def cells(start, number, cols, depth, u, g, current, slope, parameters, count):
-        voltages, conductances = carray(u, (number,)), carray(g, (number,))
-        currents, slopes = carray(current, (number,)), carray(slope, (number,))
-        p = carray(parameters, (depth * LANES, count))
-        for k in range(number):
-            at = start + k
-            row = (at % LANES) * depth + at // (LANES * cols)
-            currents[k], slopes[k] = cell(voltages[k], conductances[k], p[row])
+        blocks = number // LANES
+        voltages, conductances = carray(u, (blocks, LANES)), carray(g, (blocks, LANES))
+        currents, slopes = carray(current, (blocks, LANES)), carray(slope, (blocks, LANES))
+        p = carray(parameters, (depth, count, LANES))
+        for block in range(blocks):
+            v, g, i, s = voltages[block], conductances[block], currents[block], slopes[block]
+            own, left = p[(start // LANES + block) // cols], 1
+            if has_quick:
+                left = 0
+                for lane in range(LANES):
+                    one, steep, holds = quick(v[lane], g[lane], parameters_of(own, lane))
+                    i[lane], s[lane] = one if holds else np.nan, steep
+                    left += not holds
+            if left == 0:
+                continue
+            for lane in range(LANES):
+                if not has_quick or i[lane] != i[lane]:
+                    i[lane], s[lane] = cell(v[lane], g[lane], parameters_of(own, lane))
 
     return cells
 

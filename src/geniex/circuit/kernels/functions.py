@@ -9,11 +9,11 @@ from numba import types
 from numba.core.typing.templates import signature
 from numba.extending import intrinsic, overload, register_jitable
 
-from geniex.devices.functions import sinh_cosh
+from geniex.devices.functions import like, resolution, sinh_cosh
 
 __all__ = ["FAST_FORMS"]
 
-FAST_FORMS = (sinh_cosh,)
+FAST_FORMS = (like, resolution, sinh_cosh)
 LN2 = math.log(2)
 LN2_REST = 2.319046813846299558e-17  # of the logarithm, beyond float64
 
@@ -40,7 +40,24 @@ def _power(negative: bool) -> Any:
 _two_to, _half_to = _power(negative=False), _power(negative=True)
 
 
-@overload(sinh_cosh)
+NUMBERS = {types.float32: np.float32, types.float64: np.float64}
+
+
+@overload(like, jit_options={"forceinline": True})
+@no_type_check
+def _like(value, x):
+    number = NUMBERS[x]
+    return lambda value, x: number(value)
+
+
+@overload(resolution, jit_options={"forceinline": True})
+@no_type_check
+def _resolution(x):
+    share = NUMBERS[x](np.sqrt(np.finfo(NUMBERS[x]).eps) / 8)
+    return lambda x: share
+
+
+@overload(sinh_cosh, jit_options={"forceinline": True})
 @no_type_check
 def _sinh_cosh(x):
     """X = k ln 2 + r with |r| < 0.35, then Taylor's series of sinh r and cosh r."""
@@ -62,7 +79,7 @@ def _sinh_cosh(x):
         cosh = one + y * (c2 + y * (c4 + y * (c6 + y * (c8 + y * (c10 + y * (c12 + y * c14))))))
         return cosh, one + y * (s3 + y * (s5 + y * (s7 + y * (s9 + y * (s11 + y * s13)))))
 
-    series = register_jitable(short if number is np.float32 else long)
+    series = register_jitable(forceinline=True)(short if number is np.float32 else long)
 
     def sinh_and_cosh(x):
         x = limit if x > limit else (-limit if x < -limit else x)

@@ -112,7 +112,8 @@ class CompiledSolver:
                 f"{type(self.device).__name__} has parameters for {len(parameters)} rows; the crossbar has "
                 f"{self.spec.rows}. Give one per row."
             )
-        return work(self.spec, _addresses(cell.function, parameters.ndim == 2), parameters)
+        per_row = parameters.shape[-1] if parameters.ndim == 2 else 0
+        return work(self.spec, _addresses((cell.function, cell.quick), per_row), parameters)
 
 
 def _array(x: Tensor) -> np.ndarray:
@@ -120,10 +121,10 @@ def _array(x: Tensor) -> np.ndarray:
 
 
 @functools.cache
-def _addresses(function: Callable[..., Any], per_row: bool) -> tuple[int, int]:
+def _addresses(cell: tuple[Callable[..., Any], Callable[..., Any] | None], per_row: int) -> tuple[int, int]:
     """Addresses of the compiled cell in float32 and in float64."""
     with COMPILING, _announced():
-        return tuple(compile_cells(function, dtype, per_row).address for dtype in (np.float32, np.float64))
+        return tuple(compile_cells(cell, dtype, per_row).address for dtype in (np.float32, np.float64))
 
 
 @functools.cache
@@ -132,7 +133,7 @@ def _ready(kernel: Any, dtype: torch.dtype) -> None:
     spec = CrossbarSpec(1, 1)
     v, g, which = torch.zeros(1, 1, dtype=dtype), torch.zeros(1, 1, 1, dtype=dtype), torch.zeros(1, dtype=torch.int64)
     count = torch.zeros(1, dtype=torch.float64)
-    room = work(spec, _addresses(ohmic_cell, False), np.zeros(1))
+    room = work(spec, _addresses((ohmic_cell, None), 0), np.zeros(1))
     with COMPILING, _announced():
         if kernel is solve_range:
             results = Results(*(x.numpy() for x in (v, g, count, which, count)))
@@ -141,11 +142,16 @@ def _ready(kernel: Any, dtype: torch.dtype) -> None:
             adjoint_range(room, g.numpy(), g.numpy(), which.numpy(), v.numpy(), (0, 0), (v.numpy(), g.numpy()))
 
 
+@functools.cache
+def _announce() -> None:
+    message = "geniex compiles its circuit solver for this processor: once, for about half a minute."
+    print(message, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def _announced() -> Iterator[None]:
     """Say so if what follows takes long, as compiling does on a fresh installation."""
-    message = "geniex compiles its circuit solver for this processor: once, for about half a minute."
-    timer = threading.Timer(2.0, lambda: print(message, file=sys.stderr, flush=True))
+    timer = threading.Timer(2.0, _announce)
     timer.daemon = True
     timer.start()
     try:
