@@ -941,27 +941,33 @@ def test_a_failure_in_a_process_is_one_line_on_stderr(tmp_path):
     assert stderr == f"Error: There is no emulator file {tmp_path / 'none.safetensors'}.\n"
 
 
+def whole():
+    """Batches that are stored, without those that are being written beside."""
+    found = stored() if Path("out/batches").exists() else {}
+    return {name: when for name, when in found.items() if not name.startswith(".")}
+
+
 def test_a_killed_run_leaves_whole_batches_and_continues(workspace):
     args = [*EVALUATE, "--models", "digital,ideal"]
     Path("run.toml").write_text(EVALUATION.replace("batch = 3", "batch = 1"))
     process = start(*args, SECONDS_PER_BATCH="0.2")
     deadline = time.monotonic() + 60
-    while len(stored() if Path("out/batches").exists() else {}) < 3 and time.monotonic() < deadline:
+    while len(whole()) < 3 and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    before = {name: when for name, when in stored().items() if not name.startswith(".")}
+    before = whole()
     assert 3 <= len(before) < 16
     assert not Path("out/results.json").exists()
     process = start(*args)
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (0, "")
     assert before.items() < stored().items()
-    assert sum(not name.startswith(".") for name in stored()) == 16
+    assert len(whole()) == 16
     continued = json.loads(Path("out/results.json").read_text())["models"]
     succeed(*args[:-3], "elsewhere", *args[-2:])
-    whole = json.loads(Path("elsewhere/results.json").read_text())["models"]
-    for one, other in zip(continued, whole, strict=True):
+    in_one_go = json.loads(Path("elsewhere/results.json").read_text())["models"]
+    for one, other in zip(continued, in_one_go, strict=True):
         assert one | {"seconds_per_image": 0} == other | {"seconds_per_image": 0}
