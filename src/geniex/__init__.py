@@ -31,6 +31,7 @@ from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
+from geniex.models.reduced import ReducedOrder
 
 __all__ = [
     "Accumulator",
@@ -61,6 +62,7 @@ __all__ = [
     "PaperFloor",
     "Preprocess",
     "Read",
+    "ReducedOrder",
     "RunOptions",
     "ScalarCell",
     "Selector",

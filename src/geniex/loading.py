@@ -23,6 +23,7 @@ from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
+from geniex.models.reduced import ReducedOrder
 
 __all__ = ["MODELS", "load_models", "load_network"]
 
@@ -31,6 +32,7 @@ MODELS = {
     "ideal": "crossbars without parasitics: what quantization alone does",
     "linear": "wires and drivers with ohmic cells: the analytical model",
     "geniex": "the trained emulator",
+    "reduced": "the reduced-order model: physics, no training",
     "circuit": "the exact nonlinear circuit, about 8 s per image of a ResNet-20 on one core",
 }
 
@@ -86,6 +88,7 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
         "ideal": Ideal,
         "linear": lambda: LinearCircuit(spec),
         "geniex": lambda: _emulator(config, folder),
+        "reduced": lambda: ReducedOrder(spec, device, config.inputs.levels(), config.reduced.order),
         "circuit": lambda: Circuit(spec, device),
     }
     return {name: makers[name]() for name in names}

@@ -163,6 +163,11 @@ class InputSection(Section):
         _check_width("stream_bits", self.stream_bits, self.bits)
         return self
 
+    def levels(self) -> list[float]:
+        """Voltages of a stream's digits."""
+        largest = 2**self.stream_bits - 1
+        return [self.v_max * level / largest for level in range(largest + 1)]
+
 
 class AdcSection(Section):
     """Output converter of each column."""
@@ -227,6 +232,12 @@ class EmulatorSection(Section):
     )
 
 
+class ReducedSection(Section):
+    """The reduced-order model behind the model `reduced`."""
+
+    order: int = Field(default=3, ge=1, le=4, description="how far it expands; 4 errs least and takes longest")
+
+
 class ExactSection(Section):
     """The comparison of every model with the exact circuit, on tiles and inputs of the run."""
 
@@ -258,6 +269,7 @@ class EvaluationConfig(Section):
     layers: LayerSection = Field(default=LayerSection())
     preprocess: PreprocessSection = Field(default=PreprocessSection())
     emulator: EmulatorSection = Field(default=EmulatorSection())
+    reduced: ReducedSection = Field(default=ReducedSection())
     exact: ExactSection = Field(default=ExactSection())
 
     @model_validator(mode="after")

@@ -15,7 +15,17 @@ from torch import Tensor, nn
 
 from geniex.circuit.spec import CrossbarSpec
 
-__all__ = ["CrossbarModel", "OperatingRange", "Read", "check_conductances", "check_range", "check_voltages"]
+__all__ = [
+    "CrossbarModel",
+    "OperatingRange",
+    "Read",
+    "check_conductances",
+    "check_inside",
+    "check_range",
+    "check_voltages",
+]
+
+SLACK = 1e-4  # of a range, by which float32 numbers may leave it
 
 Read = Callable[[Tensor], Tensor]
 """v (*tile, input, row) volt -> i (*tile, input, col) ampere. Derived state: never saved, made anew by `program`."""
@@ -107,6 +117,17 @@ def check_voltages(v: Tensor, g: Tensor) -> None:
         )
     if not max(map(abs, _extremes(v))) < math.inf:
         raise ValueError(f"`v` must be finite; {int((~torch.isfinite(v)).sum())} of {v.numel()} values are not.")
+
+
+def check_inside(name: str, x: Tensor, bounds: tuple[float, float], unit: str) -> None:
+    """Raise ValueError if a value of `x` lies outside what a model was made for."""
+    (low, high), (least, most) = bounds, _extremes(x)
+    slack = SLACK * (high - low)
+    if x.numel() and (least < low - slack or most > high + slack):
+        raise ValueError(
+            f"`{name}` spans {least:g} to {most:g} {unit}, but this model was made for {low:g} to {high:g} {unit}. "
+            "Scale the inputs, or make a model for them."
+        )
 
 
 def _extremes(x: Tensor) -> tuple[float, float]:

@@ -13,12 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geniex.circuit.spec import CrossbarSpec
-from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_voltages
+from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_inside, check_voltages
 
 __all__ = ["Geniex", "Scaling"]
 
 CHUNK_ACTIVATIONS = 2**20  # hidden activations held at once: cache-sized
-SLACK = 1e-4  # of the range, by which float32 voltages and conductances may leave it
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Geniex(CrossbarModel):
         """
         check_conductances(g, self.spec)
         s = self.scaling
-        _check_inside("g", g, (s.g_min, s.g_max), "S")
+        check_inside("g", g, (s.g_min, s.g_max), "S")
         half = self.conductance(_column_by_column(g - s.g_min) / (s.g_max - s.g_min))
         weight = self.output.weight * (s.f_max - s.f_min)
         offset = s.f_min + (s.f_max - s.f_min) * self.output.bias + half @ weight.mT
@@ -97,7 +96,7 @@ class Geniex(CrossbarModel):
 
         def read(v: Tensor) -> Tensor:
             check_voltages(v, g)
-            _check_inside("v", v, (0.0, s.v_max), "V")
+            check_inside("v", v, (0.0, s.v_max), "V")
             f = _ratio_in_chunks(v @ from_voltage, half, weight, offset)
             return (v @ g) / f.clamp(min=s.f_min / 2)  # a network may miss; a current must not change its sign
 
@@ -123,13 +122,3 @@ def _ratio_in_chunks(driven: Tensor, half: Tensor, weight: Tensor, offset: Tenso
         shared = driven[first] if step > 1 else driven[int(first)].unsqueeze(0)
         parts.append(torch.maximum(shared, -half[k : k + step]) @ weight.mT + offset[k : k + step])
     return torch.cat(parts).view(*tile, inputs, len(weight))
-
-
-def _check_inside(name: str, x: Tensor, bounds: tuple[float, float], unit: str) -> None:
-    low, high = bounds
-    slack = SLACK * (high - low)
-    if x.numel() and (x.min() < low - slack or x.max() > high + slack):
-        raise ValueError(
-            f"`{name}` spans {x.min().item():g} to {x.max().item():g} {unit}, but this emulator was trained for "
-            f"{low:g} to {high:g} {unit}. Scale the inputs, or train an emulator for them (`geniex train`)."
-        )

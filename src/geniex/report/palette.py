@@ -25,10 +25,10 @@ KNOWN = {
     "ideal": Look("#56b4e9", "dot", "diamond"),
     "linear": Look("#e69f00", "dash", "triangle-up"),
     "geniex": Look("#0072b2", "solid", "circle"),
+    "reduced": Look("#cc79a7", "dashdot", "x"),
     "circuit": Look("#009e73", "longdash", "cross"),
 }
 OTHERS = (
-    Look("#cc79a7", "dashdot", "x"),
     Look("#d55e00", "longdashdot", "triangle-down"),
     Look("#332288", "dash", "pentagon"),
     Look("#882255", "dot", "star"),

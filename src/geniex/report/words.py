@@ -12,6 +12,7 @@ PHRASES = {
     "ideal": "ideal crossbars",
     "linear": "the linear circuit",
     "geniex": "GENIEx",
+    "reduced": "the reduced-order model",
     "circuit": "the exact circuit",
 }
 MEANINGS = {
@@ -19,6 +20,7 @@ MEANINGS = {
     "ideal": "Crossbars without parasitics. What it loses comes from number formats and converters.",
     "linear": "Wire, source and sink resistances around cells that obey Ohm's law.",
     "geniex": "A network that learned from the exact circuit how wires and nonlinear cells bend column currents.",
+    "reduced": "Word lines solved exactly per input level, bit lines and their coupling by a few matrix products.",
     "circuit": "The nonlinear equations of wires and cells, solved for every read. The reference for the others.",
 }
 

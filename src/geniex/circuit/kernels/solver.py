@@ -4,7 +4,6 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from geniex.circuit.rules import Rules, Solved
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import DeviceModel
 from geniex.devices.elementary import ohmic_cell
+from geniex.threads import work_off
 
 __all__ = ["CompiledSolver"]
 
@@ -86,22 +86,7 @@ class CompiledSolver:
         block = max(1, min(block, -(-circuits // (PARTS * threads))))
         parts = [(first, min(first + block, circuits)) for first in range(0, circuits, block)]
         rooms = [self._room() for _ in range(min(threads, len(parts)))]
-        if len(rooms) == 1:
-            for part in parts:
-                run(rooms[0], part)
-            return
-        queue, lock = iter(parts), threading.Lock()
-
-        def work_off(room: Work) -> None:
-            while True:
-                with lock:
-                    part = next(queue, None)
-                if part is None:
-                    return
-                run(room, part)
-
-        with ThreadPoolExecutor(max(len(rooms), 1)) as pool:
-            list(pool.map(work_off, rooms))
+        work_off(parts, [functools.partial(run, room) for room in rooms])
 
     def _room(self) -> Work:
         cell = self.device.scalar()

@@ -1,0 +1,184 @@
+"""The same read as `reading`, compiled: everything but the matrix products, in two passes over data that stay in cache.
+
+Functions of the input are polynomials of the voltage where those fit, as for every smooth cell, and straight pieces
+where not: 1020 of them, which 1, 3, 15 and 255 divide, so that levels of 1, 2, 4 and 8 bits are exact.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numba import njit
+from torch import Tensor
+
+from geniex.circuit.kernels.keeping import mark_source
+from geniex.models.reduced.reading import functions_of
+from geniex.models.reduced.tables import Order, Tables
+from geniex.threads import work_off
+
+__all__ = ["CompiledRead"]
+
+INPUTS_AT_ONCE = 256
+DEGREE = 9
+PIECES = 1020
+FEWEST_PRODUCTS = 2**21  # that a second thread is started for: about 0.5 ms of work
+CLOSE = 2e-6  # of a function's largest value: what a polynomial may miss at a level
+STRAY = 1e-3  # and between levels
+
+
+class _Program(NamedTuple):
+    """What a compiled read of one crossbar needs. See `Tables` for those not named here.
+
+    Attributes:
+        functions: (function, power) coefficients; or (node, function) values.
+        scale: of the voltage: polynomials take v scale, nodes are at v scale + offset = 0, 1, 2 ...
+        offset: None for polynomials.
+        weights: `currents`, `slopes` and `curvatures`.
+    """
+
+    functions: np.ndarray
+    scale: np.float32
+    offset: np.float32 | None
+    weights: tuple[Tensor, Tensor, Tensor]
+    coupling: Tensor
+    share: np.float32
+
+
+def _program(tables: Tables, functions: Tensor, scale: float, offset: float | None) -> _Program:
+    node = None if offset is None else np.float32(offset)
+    weights = (tables.currents, tables.slopes, tables.curvatures)
+    share = np.float32(tables.share.item())
+    values = functions.float().contiguous().numpy()
+    return _Program(values, np.float32(scale), node, weights, tables.coupling, share)
+
+
+def _prepare(tables: Tables, levels: Float[Tensor, " level"]) -> _Program:
+    """The functions of one crossbar as polynomials or straight pieces, in float32."""
+    levels, cubics = levels.double(), tables.cubics.double()
+    low, high = levels[0].item(), levels[-1].item()
+    largest = max(-low, high)
+    at_levels, at_rest = (
+        functions_of(levels, levels, cubics),
+        functions_of(torch.zeros_like(levels[:1]), levels, cubics),
+    )
+    polynomials = torch.cat([at_rest, torch.linalg.lstsq(_powers(levels / largest), at_levels - at_rest).solution])
+    dense = torch.linspace(low, high, 10 * len(levels), dtype=levels.dtype)
+    fits = (
+        (functions_of(v, levels, cubics) - at_rest - _powers(v / largest) @ polynomials[1:]).abs()
+        <= close * at_levels.abs().amax(0)
+        for v, close in ((levels, CLOSE), (dense, STRAY))
+    )
+    if all(fit.all() for fit in fits):
+        return _program(tables, polynomials.mT, 1 / largest, None)
+    scale = PIECES / (high - low)
+    offset = -math.floor(low * scale)
+    values = functions_of((torch.arange(PIECES + 2) - offset) / scale, levels, cubics)
+    return _program(tables, values, scale, offset)
+
+
+def _powers(x: Tensor) -> Tensor:
+    return x[:, None] ** torch.arange(1, DEGREE + 1)
+
+
+class CompiledRead:
+    """Column currents of some crossbars; see `reading.read`. Keeps the memory that it works in: new pages are slow."""
+
+    def __init__(self, crossbars: Sequence[Tables], levels: Float[Tensor, " level"], order: Order) -> None:
+        """Prepare to read `crossbars`."""
+        self.programs = [_prepare(tables, levels) for tables in crossbars]
+        self.order = order
+        self.rooms: list[_Room] = []
+
+    def __call__(self, v: Float[Tensor, "tile input row"], crossbars: Sequence[int]) -> Float[Tensor, "tile input col"]:
+        """Currents in ampere for voltages in volt, each tile on the crossbar named."""
+        tiles, inputs = v.shape[:2]
+        cols = self.programs[0].coupling.shape[-1]
+        i = v.new_empty(tiles, inputs, cols)
+        parts = [(k, first) for k in range(tiles) for first in range(0, inputs, INPUTS_AT_ONCE)]
+        threads = max(1, min(torch.get_num_threads(), len(parts), v.numel() * cols // FEWEST_PRODUCTS))
+        rooms = [self.rooms.pop() if self.rooms else _Room(v, cols, self.order) for _ in range(threads)]
+
+        def run(room: _Room, part: tuple[int, int]) -> None:
+            k, chunk = part[0], slice(part[1], part[1] + INPUTS_AT_ONCE)
+            room.read(v[k, chunk], self.programs[crossbars[k]], i[k, chunk])
+
+        work_off(parts, [functools.partial(run, room) for room in rooms])
+        self.rooms.extend(rooms)
+        return i
+
+
+class _Room:
+    """What a thread needs."""
+
+    def __init__(self, like: Tensor, cols: int, order: Order) -> None:
+        rows, count = like.shape[-1], INPUTS_AT_ONCE
+        self.functions = like.new_empty(count, sum(order) * rows)
+        self.parts = self.functions.split([functions * rows for functions in order], dim=-1)
+        self.products = [like.new_zeros(count, width) for width in (2 * cols, 2 * cols + 1, cols)]
+        self.x = like.new_empty(count, cols)
+        self.arrays = [part.numpy() for part in (self.functions, *self.products, self.x)]
+
+    def read(self, v: Tensor, program: _Program, out: Tensor) -> None:
+        """Write the currents of `v` (input, row) to `out` (input, col)."""
+        count, (functions, *products) = len(v), self.arrays
+        if program.offset is None:
+            _polynomials(v.numpy(), program.functions, program.scale, functions)
+        else:
+            _straight(v.numpy(), program.functions, program.scale, program.offset, functions)
+        for part, weight, product in zip(self.parts, program.weights, self.products, strict=True):
+            if len(weight):
+                torch.mm(part[:count], weight, out=product[:count])
+        _combine(*products, program.share, out.numpy())
+        out.addmm_(self.x[:count], program.coupling)
+
+
+@no_type_check
+def _kept(function):
+    return njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")(
+        mark_source(function, Path(__file__).parent)
+    )
+
+
+@_kept
+@no_type_check
+def _polynomials(v, coefficients, scale, out):
+    inputs, rows = v.shape
+    for b in range(inputs):
+        for f in range(len(coefficients)):
+            c, first = coefficients[f], f * rows
+            for i in range(rows):
+                t = v[b, i] * scale
+                y = c[DEGREE]
+                for power in range(1, DEGREE + 1):
+                    y = y * t + c[DEGREE - power]
+                out[b, first + i] = y
+
+
+@_kept
+@no_type_check
+def _straight(v, table, scale, offset, out):
+    inputs, rows = v.shape
+    for b in range(inputs):
+        for i in range(rows):
+            t = v[b, i] * scale + offset
+            k = min(max(int(t), 0), len(table) - 2)
+            share = t - np.float32(k)
+            for f in range(table.shape[1]):
+                out[b, f * rows + i] = table[k, f] + share * (table[k + 1, f] - table[k, f])
+
+
+@_kept
+@no_type_check
+def _combine(currents, slopes, curvatures, x, constant, out):
+    inputs, cols = out.shape
+    for b in range(inputs):
+        share = slopes[b, 2 * cols] + constant
+        for j in range(cols):
+            rise = currents[b, cols + j] / (np.float32(1) - slopes[b, cols + j])
+            x[b, j] = share * rise
+            out[b, j] = currents[b, j] + (slopes[b, j] + curvatures[b, j] * rise) * rise

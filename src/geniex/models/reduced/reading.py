@@ -1,0 +1,36 @@
+"""A read of the reduced-order model: functions of the inputs, one matrix product for each group, and a fixed point.
+
+The formula in torch, for gradients, float64 and GPUs; `kernels` does the same in passes over data that stay in cache.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from geniex.models.reduced.tables import Order, Tables
+
+__all__ = ["functions_of", "read"]
+
+
+def functions_of(
+    v: Float[Tensor, "*input row"], levels: Float[Tensor, " level"], cubics: Float[Tensor, "interval power function"]
+) -> Float[Tensor, "*input row function"]:
+    """The functions of the input, interpolated between levels: at a level they are those of the exact ladder."""
+    interval = (torch.bucketize(v.detach(), levels, right=True) - 1).clamp(0, len(cubics) - 1)
+    x = (v - levels[interval])[..., None]
+    cubic, square, linear, constant = cubics[interval].unbind(-2)
+    return ((cubic * x + square) * x + linear) * x + constant
+
+
+def read(v: Float[Tensor, "input row"], tables: Tables, levels: Float[Tensor, " level"], order: Order) -> Tensor:
+    """Column currents (input, col) in ampere of one crossbar, whose tables have no leading dimension."""
+    currents, slopes, curvatures = (
+        f.mT.flatten(-2) for f in functions_of(v, levels, tables.cubics).split(list(order), dim=-1)
+    )
+    s0, p0 = (currents @ tables.currents).chunk(2, -1)
+    varying = slopes @ tables.slopes
+    s1, p1 = varying[..., :-1].chunk(2, -1)
+    s2 = curvatures @ tables.curvatures
+    x = p0 / (1 - p1)
+    share = varying[..., -1:] + tables.share
+    return s0 + (s1 + s2 * x) * x + (share * x) @ tables.coupling

@@ -1,0 +1,51 @@
+"""Work shared out to threads: compiled code and torch's products run without Python's lock."""
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+__all__ = ["work_off"]
+
+Part = TypeVar("Part")
+
+
+def work_off(parts: Iterable[Part], workers: Sequence[Callable[[Part], None]]) -> None:
+    """Give each part to the next worker that is free. Several workers run in threads, with one of torch's threads each.
+
+    A single worker runs here. What a worker raises is raised here.
+    """
+    if len(workers) == 1:
+        for part in parts:
+            workers[0](part)
+        return
+    queue, lock, total = iter(parts), threading.Lock(), torch.get_num_threads()
+
+    def run(worker: Callable[[Part], None]) -> None:
+        torch.set_num_threads(1)
+        while True:
+            with lock:
+                part = next(queue, None)
+            if part is None:
+                return
+            worker(part)
+
+    try:
+        futures = [_threads().submit(run, worker) for worker in workers]
+        for future in futures:
+            future.result()
+    finally:
+        torch.set_num_threads(total)
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads that stay: a new one costs more than a small read."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="geniex")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)
