@@ -31,7 +31,7 @@ from geniex.models.linear import LinearCircuit
 from tests.tolerances import FLOAT32, SAME_ALGORITHM
 
 COMMANDS = ("demo", "evaluate", "solve", "spice", "train", "info", "fit-device", "pack", "template")
-MODELS = ("digital", "ideal", "linear", "geniex", "circuit")
+MODELS = ("digital", "ideal", "linear", "geniex", "reduced", "circuit")
 CONSOLE_SCRIPT = Path(sys.executable).with_name("geniex")
 
 TRAINING = """
@@ -39,9 +39,9 @@ TRAINING = """
 rows = 4
 cols = 5
 [training]
-crossbars = 60
+steps = 10
 batch = 12
-epochs = 2
+checks = 2
 hidden = 8
 held_out_crossbars = 6
 held_out_inputs = 4
@@ -431,16 +431,14 @@ def test_a_missing_file_of_circuits_is_named():
 def test_train_says_what_it_made_and_how_good_it_is(trained):
     folder, printed = trained
     text = plain(printed)
-    assert "solve" in text
-    assert "240/240" in text  # 60 crossbars, 4 inputs on each
-    assert re.search(r"fit .* 10/10 .* training RMSE of NF \d+\.\d\d %", text)  # 2 epochs of 60 / 12 batches
+    assert re.search(r"fit .* 10/10 .* RMSE of NF \d+\.\d\d %, unseen \d+\.\d\d %", text)
     assert "CrossbarSpec(rows=4, cols=5" in text
     assert sorted(path.name for path in folder.iterdir()) == ["tiny.safetensors", "train.toml"]
 
 
 def test_info_says_what_an_emulator_is(trained):
     text = plain(succeed("info", trained[0] / "tiny.safetensors"))
-    for words in ("rows=4, cols=5", "r_source=500.0", "'Sinh'", "v_max=0.25", "'crossbars': 60", version("geniex")):
+    for words in ("rows=4, cols=5", "r_source=500.0", "'Sinh'", "v_max=0.25", "'steps': 10", version("geniex")):
         assert words in text
     card = geniex.emulation.load_card(trained[0] / "tiny.safetensors")
     for model, error in card.errors.items():
@@ -464,8 +462,10 @@ def test_float16_halves_the_file(trained, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[training]\nepoch = 3", "`training.epoch` is not a field. Did you mean 'epochs'?"),
-        ("[training]\ncrossbars = 3\nbatch = 4", "`batch` must be at most `crossbars` = 3; got 4."),
+        ("[training]\nstep = 3", "`training.step` is not a field. Did you mean 'steps'?"),
+        ("[training]\nsteps = 3\nchecks = 4", "`checks` must be at most `steps` = 3; got 4."),
+        ("[digits]\nrecorded = 'none.npz'", "There is no file of recorded digits"),
+        ("[digits]\nrecorded = 'none.npz'\ncorner_share = 0.7", "corner_share + recorded_share must be at most 1"),
         ("[digits]\nv_bits = 9", "`digits.v_bits` must be at most 8; got 9."),
         ("adc = 'none'", "`adc` is not a field."),
     ],
@@ -662,7 +662,7 @@ def test_pack_of_no_folder_is_refused(tmp_path):
 
 
 def test_evaluate_of_a_users_network_under_every_model(workspace):
-    stdout = succeed(*EVALUATE, "--models", "digital, ideal,linear,geniex,circuit", "--images", 6)
+    stdout = succeed(*EVALUATE, "--models", "digital, ideal,linear,geniex,reduced,circuit", "--images", 6)
     results = json.loads(Path("out/results.json").read_text())
     assert [result["name"] for result in results["models"]] == list(MODELS)
     by_name = {result["name"]: result for result in results["models"]}
@@ -674,7 +674,8 @@ def test_evaluate_of_a_users_network_under_every_model(workspace):
         nf = by_name[name]["nf"]
         assert nf["low"] <= nf["rmse"] <= nf["high"]
         assert 0 < nf["reads"] <= 20
-    assert by_name["circuit"]["nf"]["rmse"] < 1e-3 < by_name["linear"]["nf"]["rmse"]
+    errors = [by_name[name]["nf"]["rmse"] for name in ("circuit", "reduced", "linear")]
+    assert errors[0] < 1e-3 < 10 * errors[1] < errors[2]
     assert set(results["sample"]["i_model"]) == set(MODELS[1:])
     assert results["config"]["crossbar"]["rows"] == 4
     assert results["config"]["adc"] == {"bits": 14, "full_scale": None}
@@ -770,7 +771,10 @@ def test_layers_can_be_left_digital_by_the_configuration(workspace):
 
 
 BAD_EVALUATIONS = {
-    "no model": (["--models", ","], "Models are some of digital, ideal, linear, geniex, circuit, each once; got none."),
+    "no model": (
+        ["--models", ","],
+        "Models are some of digital, ideal, linear, geniex, reduced, circuit, each once; got none.",
+    ),
     "unknown model": (["--models", "digital,spice"], "each once; got digital, spice."),
     "twice": (["--models", "ideal,ideal"], "each once; got ideal, ideal."),
     "too many images": (["--images", "9"], "The number of images must lie between 1 and 8, all of data.npz; got 9."),

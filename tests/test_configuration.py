@@ -272,13 +272,14 @@ def test_an_accumulator_can_be_given(config):
 def test_training_fields_arrive_where_they_belong(config):
     made = config(
         "[crossbar]\nrows = 4\n[cell]\nr_on = 2e4\non_off = 4\n[digits]\nv_max = 0.5\nv_bits = 1\ng_bits = 2\n"
-        "sparsest = 0.5\nnetwork_share = 1\n[training]\ncrossbars = 40\ninputs = 2\nepochs = 3\nbatch = 4\n"
-        "learning_rate = 0.01\nhidden = 6\nheld_out_crossbars = 7\nheld_out_inputs = 8\nseed = 9",
+        "sparsest = 0.5\nnetwork_share = 1\n[training]\nsteps = 40\ninputs = 2\nbatch = 4\n"
+        "learning_rate = 0.01\noptimizer = 'sgd'\nprecision = 'bfloat16'\nhidden = 6\n"
+        "curve = 3\nchecks = 5\npatience = 4\nheld_out_crossbars = 7\nheld_out_inputs = 8\nseed = 9",
         TrainingConfig,
     )
     assert made.window() == Window(0.5, 5e-5, 1.25e-5, 1, 2)
     assert made.sampling() == MixedDigits(1, 2, 0.5, 1.0)
-    assert made.recipe() == TrainingRecipe(40, 2, 3, 4, 0.01, 6, 7, 8, 9)
+    assert made.recipe() == TrainingRecipe(40, 4, 2, 0.01, "sgd", "bfloat16", 6, 3, 5, 4, 7, 8, 9)
     assert TrainingConfig().recipe() == TrainingRecipe()
     assert TrainingConfig().sampling() == MixedDigits()
 
@@ -389,9 +390,9 @@ def test_fields_that_do_not_fit_together_are_refused_when_the_file_is_read(refus
     assert refusal(text).splitlines()[1:] == [f"  {message}"]
 
 
-def test_a_training_batch_beyond_the_crossbars_is_refused_when_the_file_is_read(refusal):
-    message = refusal("[training]\ncrossbars = 100\nbatch = 101", TrainingConfig)
-    assert message.splitlines()[1:] == ["  `batch` must be at most `crossbars` = 100; got 101."]
+def test_more_checks_than_steps_are_refused_when_the_file_is_read(refusal):
+    message = refusal("[training]\nsteps = 100\nchecks = 101", TrainingConfig)
+    assert message.splitlines()[1:] == ["  `checks` must be at most `steps` = 100; got 101."]
 
 
 def test_a_window_that_overflows_is_refused_when_the_file_is_read(refusal):
@@ -436,9 +437,9 @@ def test_an_unknown_field_is_refused_with_the_nearest_name(refusal, text, messag
 
 
 def test_an_unknown_field_of_a_training_is_refused_with_the_nearest_name(refusal):
-    message = refusal("[training]\nlr = 1\nepoch = 3\n[digits]\nvbits = 1", TrainingConfig)
-    assert "`training.epoch` is not a field. Did you mean 'epochs'?" in message
-    assert "`training.lr` is not a field. Possible: crossbars, inputs, epochs" in message
+    message = refusal("[training]\nlr = 1\nstep = 3\n[digits]\nvbits = 1", TrainingConfig)
+    assert "`training.step` is not a field. Did you mean 'steps'?" in message
+    assert "`training.lr` is not a field. Possible: steps, batch, inputs" in message
     assert "`digits.vbits` is not a field. Did you mean 'v_bits'?" in message
 
 

@@ -22,6 +22,7 @@ from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
+from geniex.models.reduced import ReducedOrder
 from geniex.networks import ResNet20
 from geniex.window import Window
 
@@ -285,14 +286,16 @@ def config_for(spec=SPEC, file="tiny.safetensors", **cell):
 
 def test_each_name_gives_its_model_of_the_configured_crossbar(tmp_path):
     write_emulator(tmp_path / "tiny.safetensors")
-    models = load_models(["circuit", "digital", "geniex", "ideal", "linear"], config_for(), tmp_path)
-    assert list(models) == ["circuit", "digital", "geniex", "ideal", "linear"]
+    models = load_models(["circuit", "digital", "geniex", "ideal", "linear", "reduced"], config_for(), tmp_path)
+    assert list(models) == ["circuit", "digital", "geniex", "ideal", "linear", "reduced"]
     assert models["digital"] is None
     assert isinstance(models["ideal"], Ideal)
     assert isinstance(models["linear"], LinearCircuit)
     assert models["linear"].spec == SPEC
     assert isinstance(models["geniex"], Geniex)
     assert models["geniex"].spec == SPEC
+    assert isinstance(models["reduced"], ReducedOrder)
+    assert models["reduced"].basis.levels.tolist() == pytest.approx([0.25 * level / 15 for level in range(16)])
     assert isinstance(models["circuit"], Circuit)
     assert (models["circuit"].solver.spec, models["circuit"].solver.device) == (SPEC, Sinh(0.25))
     assert set(models) == set(MODELS)
@@ -327,7 +330,8 @@ def test_an_absolute_path_of_an_emulator_is_not_relative_to_the_folder(tmp_path)
 )
 def test_names_must_be_known_and_given_once(tmp_path, names, got):
     with pytest.raises(
-        ValueError, match=rf"Models are some of digital, ideal, linear, geniex, circuit, each once; got {got}\."
+        ValueError,
+        match=rf"Models are some of digital, ideal, linear, geniex, reduced, circuit, each once; got {got}\.",
     ):
         load_models(names, config_for(), tmp_path)
 

@@ -9,8 +9,7 @@ from geniex.models.circuit import Circuit
 from geniex.window import Window
 
 RECIPE = TrainingRecipe(
-    crossbars=400,
-    epochs=30,
+    steps=400,
     batch=32,
     hidden=64,
     learning_rate=3e-3,

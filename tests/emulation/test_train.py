@@ -8,11 +8,11 @@ import torch
 
 import geniex
 from geniex.devices import Sinh
-from geniex.emulation import MixedDigits, TrainingRecipe, solve_samples, train
+from geniex.emulation import FreshSamples, MixedDigits, TrainingRecipe, TrainingRun, solve_samples, train
 from geniex.models.linear import LinearCircuit
 from geniex.window import Window
 
-SHORT = TrainingRecipe(crossbars=64, epochs=2, batch=16, hidden=8, held_out_crossbars=4, held_out_inputs=2)
+SHORT = TrainingRecipe(steps=8, batch=16, hidden=8, checks=2, held_out_crossbars=4, held_out_inputs=2)
 
 
 def short(circuit, **changes):
@@ -41,15 +41,29 @@ def test_an_emulator_is_ready_to_read(trained):
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
-def test_scaling_is_the_window_and_the_range_of_the_training_data(circuit, trained, recipe):
+def test_scaling_is_the_window_and_the_range_of_ratios(circuit, trained):
     scaling = trained[0].scaling
     assert (scaling.v_max, scaling.g_min, scaling.g_max) == (0.25, 1e-5 / 6, 1e-5)
-    size, generator = (recipe.crossbars, recipe.inputs), torch.Generator().manual_seed(recipe.seed)
-    f = solve_samples(circuit, MixedDigits(), Window(), size, generator).f
-    f = f[~f.isnan()]
-    # training solves in float32: 2e-6 of the drive
-    assert scaling.f_min == pytest.approx(f.min().item(), rel=1e-4)
-    assert scaling.f_max == pytest.approx(f.max().item(), rel=1e-4)
+    samples = solve_samples(circuit, MixedDigits(), Window(), (64, 4), torch.Generator().manual_seed(5))
+    v, g = samples.inputs(torch.float64)
+    f = (trained[0].double().reference(v, g) / (v @ g) * samples.f)[~samples.f.isnan()]
+    trained[0].float()
+    assert scaling.f_min < f.median() < scaling.f_max
+    assert (scaling.f_min < f).double().mean() > 0.99
+    assert (f < scaling.f_max).double().mean() > 0.99
+
+
+def test_the_reference_current_is_closer_to_the_exact_one_than_ohms_law(circuit, trained):
+    samples = solve_samples(circuit, MixedDigits(), Window(), (64, 4), torch.Generator().manual_seed(6))
+    v, g = samples.inputs(torch.float32)
+    driven = ~samples.f.isnan()
+    exact = 1 / samples.f[driven]
+    fitted = (trained[0].reference(v, g) / (v @ g))[driven]
+    assert (fitted - exact).square().mean() < 0.5 * (1 - exact).square().mean()
+
+
+def test_a_curve_of_one_coefficient_is_the_papers_ohms_law(circuit):
+    assert short(circuit, curve=1).scaling.curve == (1.0,)
 
 
 def test_the_same_recipe_gives_identical_weights(circuit):
@@ -66,16 +80,93 @@ def test_global_randomness_does_not_reach_the_weights(circuit):
     assert torch.equal(one.output.weight, short(circuit).output.weight)
 
 
-def test_progress_is_reported_by_stage(circuit):
-    told = []
-    train(circuit, MixedDigits(), Window(), SHORT, lambda *news: told.append(news))
-    assert [news[0] for news in told] == sorted((news[0] for news in told), reverse=True)  # "solve", then "fit"
-    for stage, total in (("solve", 64 * 4), ("fit", 2 * 4)):
-        done = [news[1] for news in told if news[0] == stage]
-        assert done == sorted(done)
-        assert done[-1] == total
-        assert {news[2] for news in told if news[0] == stage} == {total}
-    assert "training RMSE of NF" in told[-1][3]
+def test_progress_is_reported(circuit):
+    told, logged = [], []
+    run = TrainingRun(advance=lambda *news: told.append(news), log=lambda *news: logged.append(news))
+    train(circuit, MixedDigits(), Window(), SHORT, run)
+    assert [news[:3] for news in told] == [("fit", step, 8) for step in range(1, 9)]
+    assert "RMSE of NF" in told[-1][3]
+    assert [step for step, _ in logged] == [4, 8]
+    assert set(logged[0][1]) == {"training", "unseen", "rate"}
+
+
+def test_batches_do_not_depend_on_threads(circuit):
+    streams = [FreshSamples(circuit, MixedDigits(), Window(), 2, threads).batches(3, 9, 5) for threads in (1, 3)]
+    for _ in range(6):
+        one, other = (next(stream) for stream in streams)
+        assert torch.equal(one.g_level, other.g_level)
+        assert torch.equal(one.f.nan_to_num(), other.f.nan_to_num())
+    for stream in streams:
+        stream.close()
+
+
+def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(circuit, tmp_path):
+    """The third check never comes; the state of the second stays."""
+    recipe, state = dataclasses.replace(SHORT, steps=12, checks=4), tmp_path / "state"
+    whole = train(circuit, MixedDigits(), Window(), recipe)[0]
+
+    def killed(step, numbers):
+        if step == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(circuit, MixedDigits(), Window(), recipe, TrainingRun(state=state, log=killed))
+    assert state.exists()
+    steps = []
+    run = TrainingRun(state=state, advance=lambda stage, done, total, note: steps.append(done))
+    continued = train(circuit, MixedDigits(), Window(), recipe, run)[0]
+    assert steps == [7, 8, 9, 10, 11, 12]
+    assert not state.exists()
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, continued.state_dict()[name])
+
+
+def test_the_state_of_another_run_is_refused_and_kept(circuit, tmp_path):
+    state = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            circuit,
+            MixedDigits(),
+            Window(),
+            SHORT,
+            TrainingRun(state=state, advance=lambda *news: _stop_after(news, 5)),
+        )
+    with pytest.raises(
+        ValueError, match=r"left by another run: recipe .*'seed': 0.* instead of .*'seed': 1.*Remove it"
+    ):
+        train(circuit, MixedDigits(), Window(), dataclasses.replace(SHORT, seed=1), TrainingRun(state=state))
+    assert state.exists()
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="is not a whole state of a training run"):
+        train(circuit, MixedDigits(), Window(), SHORT, TrainingRun(state=state))
+
+
+def _stop_after(news, step):
+    if news[1] == step:
+        raise KeyboardInterrupt
+
+
+def test_training_ends_early_with_the_best_network(circuit):
+    """A rate that diverges: no check is better than the first few."""
+    recipe = dataclasses.replace(SHORT, steps=60, checks=20, patience=2, learning_rate=30.0)
+    steps, errors = [], []
+    run = TrainingRun(
+        advance=lambda stage, done, total, note: steps.append(done),
+        log=lambda step, numbers: errors.append(numbers["unseen"]),
+    )
+    network = train(circuit, MixedDigits(), Window(), recipe, run)[0]
+    assert steps[-1] < 60
+    best = min(range(len(errors)), key=errors.__getitem__)
+    assert len(errors) == best + 1 + 2
+    assert all(weight.isfinite().all() for weight in network.parameters())
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "sgd", "learning_rate": 0.1}, {"precision": "bfloat16"}], ids=str)
+def test_other_ways_to_train_learn_too(circuit, changes):
+    errors = []
+    recipe = dataclasses.replace(SHORT, steps=200, batch=32, hidden=64, curve=1, checks=10, **changes)
+    train(circuit, MixedDigits(), Window(), recipe, TrainingRun(log=lambda step, n: errors.append(n["unseen"])))
+    assert errors[-1] < 0.8 * errors[0]
 
 
 def test_digits_must_fit_the_window(circuit):
@@ -84,7 +175,7 @@ def test_digits_must_fit_the_window(circuit):
         train(circuit, MixedDigits(g_bits=2), Window(), SHORT)
 
 
-COUNTS = ["crossbars", "inputs", "epochs", "batch", "hidden", "held_out_crossbars", "held_out_inputs"]
+COUNTS = ["steps", "inputs", "batch", "hidden", "curve", "checks", "patience", "held_out_crossbars", "held_out_inputs"]
 RATES = [("learning_rate", rate) for rate in (0.0, -1e-3, math.nan)]
 
 
@@ -94,9 +185,17 @@ def test_amounts_must_be_positive(name, value):
         dataclasses.replace(SHORT, **{name: value})
 
 
-def test_a_batch_is_at_most_all_crossbars():
-    with pytest.raises(ValueError, match="`batch` must be at most `crossbars` = 64; got 65"):
-        dataclasses.replace(SHORT, batch=65)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"checks": 9}, "`checks` must be at most `steps` = 8; got 9"),
+        ({"optimizer": "adam"}, "`optimizer` must be adamw or sgd; got 'adam'"),
+        ({"precision": "float16"}, "`precision` must be float32 or bfloat16; got 'float16'"),
+    ],
+)
+def test_bad_recipes_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SHORT, **changes)
 
 
 def test_any_seed_will_do():

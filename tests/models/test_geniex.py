@@ -55,9 +55,9 @@ def test_a_state_dict_carries_the_network(generator):
 @pytest.mark.parametrize(
     ("v", "g", "message"),
     [
-        (0.3, 5e-6, "`v` spans 0.3 to 0.3 V, but this emulator was trained for 0 to 0.25 V"),
+        (0.3, 5e-6, "`v` spans 0.3 to 0.3 V, but this model was made for 0 to 0.25 V"),
         (-0.1, 5e-6, "`v` spans -0.1 to -0.1 V"),
-        (0.1, 2e-5, "`g` spans 2e-05 to 2e-05 S, but this emulator was trained for 1e-06 to 1e-05 S"),
+        (0.1, 2e-5, "`g` spans 2e-05 to 2e-05 S, but this model was made for 1e-06 to 1e-05 S"),
         (0.1, 1e-7, "`g` spans 1e-07 to 1e-07 S"),
     ],
 )

@@ -1,5 +1,6 @@
 """`geniex train` and `geniex info`: emulators made, and what they are."""
 
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
 from typing import Annotated, Any, Literal
@@ -12,7 +13,7 @@ from rich.text import Text
 from geniex import presets
 from geniex.cli.app import console, progress_bars
 from geniex.configuration import TrainingConfig, read_config
-from geniex.emulation import EmulatorCard, load_card, save, train
+from geniex.emulation import EmulatorCard, TrainingRun, load_card, save, train
 from geniex.models.circuit import Circuit
 
 __all__ = ["info_command", "train_command"]
@@ -24,8 +25,15 @@ def train_command(
     dtype: Annotated[
         Literal["float32", "float16"], typer.Option(help="Of the stored weights; float16 halves the file.")
     ] = "float32",
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Folder for TensorBoard's curves; needs TensorBoard."),
+    ] = None,
 ) -> None:
-    """Make an emulator: solve sampled crossbars exactly, fit the GENIEx network, measure it on crossbars never seen."""
+    """Make an emulator: solve sampled crossbars exactly, fit the GENIEx network, measure it on crossbars never seen.
+
+    The same command continues a killed run.
+    """
     settings = read_config(config, TrainingConfig)
     circuit = Circuit(settings.crossbar.build(), settings.cell.build())
     if out.is_dir():
@@ -39,9 +47,28 @@ def train_command(
                 tasks[stage] = bars.add_task(stage, total=total, note="")
             bars.update(tasks[stage], completed=done, note=note)
 
-        network, card = train(circuit, settings.sampling(), settings.window(), settings.recipe(), advance)
+        run = TrainingRun(state=out.with_name(f"{out.name}.state"), advance=advance, log=_log_to(log))
+        network, card = train(circuit, settings.sampling(config.parent), settings.window(), settings.recipe(), run)
     save(out, network, card, getattr(torch, dtype))
     _print_card(str(out), card)
+
+
+def _log_to(folder: Path | None) -> Callable[[int, dict[str, float]], None]:
+    """A function that writes named numbers of a step for TensorBoard."""
+    if folder is None:
+        return lambda step, numbers: None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ValueError("`--log` needs TensorBoard: pip install 'geniex[tensorboard]'.") from error
+    writer = SummaryWriter(folder)
+
+    def log(step: int, numbers: dict[str, float]) -> None:
+        for name, number in numbers.items():
+            writer.add_scalar(name, number, step)
+        writer.flush()
+
+    return log
 
 
 def info_command(

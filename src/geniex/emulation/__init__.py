@@ -3,17 +3,29 @@
 from geniex.emulation.card import EmulatorCard
 from geniex.emulation.checkpoint import load, load_card, save
 from geniex.emulation.dataset import Samples, solve_samples
-from geniex.emulation.sampling import MixedDigits
-from geniex.emulation.train import TrainingRecipe, train
+from geniex.emulation.recipe import TrainingRecipe
+from geniex.emulation.recorded import RecordedDigits, load_digits, save_digits
+from geniex.emulation.sampling import Corners, DigitSampling, MixedDigits, Mixture
+from geniex.emulation.source import FreshSamples, SampleSource
+from geniex.emulation.train import TrainingRun, train
 
 __all__ = [
+    "Corners",
+    "DigitSampling",
     "EmulatorCard",
+    "FreshSamples",
     "MixedDigits",
+    "Mixture",
+    "RecordedDigits",
+    "SampleSource",
     "Samples",
     "TrainingRecipe",
+    "TrainingRun",
     "load",
     "load_card",
+    "load_digits",
     "save",
+    "save_digits",
     "solve_samples",
     "train",
 ]

@@ -48,9 +48,12 @@ def load(path: str | os.PathLike[str]) -> Geniex:
     try:
         if not all(weight.isfinite().all() for weight in weights.values()):
             raise ValueError("its weights are not finite")
-        network = Geniex(card.spec, Scaling(**json.loads(header["scaling"])), hidden=len(weights["voltage.weight"]))
+        scaling = json.loads(header["scaling"])
+        curve = tuple(scaling.get("curve", (1.0,)))  # files of version 0.1 have none
+        scaling = Scaling(**{**scaling, "curve": curve})
+        network = Geniex(card.spec, scaling, hidden=len(weights["voltage.weight"]))
         network.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is damaged: {error}. Make it again with `geniex train`.") from error
     return network.requires_grad_(False).eval()
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
-from geniex.emulation.sampling import MixedDigits
+from geniex.emulation.sampling import DigitSampling
 from geniex.models.circuit import Circuit
 from geniex.window import Window
 
@@ -38,7 +38,7 @@ class Samples:
 
 def solve_samples(
     circuit: Circuit,
-    sampling: MixedDigits,
+    sampling: DigitSampling,
     window: Window,
     size: tuple[int, int],
     generator: Generator,

@@ -2,16 +2,51 @@
 
 A network's tiles are not uniform noise: low slices are dense, high slices nearly empty, rectified activations sparse,
 and the last tiles of a layer partly unused. `MixedDigits` draws both that and the uniform levels at mixed sparsity of
-the GENIEx paper (arXiv 2003.06902, section 4).
+the GENIEx paper (arXiv 2003.06902, section 4); `Corners` the extremes, `Mixture` several of them, and
+`recorded.RecordedDigits` those of one network.
 """
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-__all__ = ["MixedDigits"]
+__all__ = ["Corners", "DigitSampling", "MixedDigits", "Mixture", "describe_sampling", "generator_of"]
+
+
+@runtime_checkable
+class DigitSampling(Protocol):
+    """A distribution of digit levels: 0 to 2^bits - 1."""
+
+    @property
+    def v_bits(self) -> int:
+        """Bits of an input digit."""
+        ...
+
+    @property
+    def g_bits(self) -> int:
+        """Bits of a weight digit."""
+        ...
+
+    def conductance_levels(
+        self, count: int, rows: int, cols: int, generator: Generator
+    ) -> Int[Tensor, "count row col"]:
+        """Levels of `count` crossbars."""
+        ...
+
+    def voltage_levels(self, count: int, rows: int, generator: Generator) -> Int[Tensor, "count row"]:
+        """Levels of `count` inputs."""
+        ...
+
+
+def generator_of(seed: int, *part: int | str) -> Generator:
+    """The generator of one part of a run: independent of the other parts', and of their order."""
+    digest = hashlib.sha256(json.dumps([seed, *part]).encode()).digest()
+    return Generator().manual_seed(int.from_bytes(digest[:7]))
 
 
 @dataclass(frozen=True)
@@ -32,9 +67,7 @@ class MixedDigits:
     network_share: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("v_bits", "g_bits"):
-            if not 1 <= getattr(self, name) <= 8:
-                raise ValueError(f"`MixedDigits({name}=...)` must lie between 1 and 8; got {getattr(self, name)}.")
+        _check_bits(self)
         for name in ("sparsest", "network_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`MixedDigits({name}=...)` must lie between 0 and 1; got {getattr(self, name)}.")
@@ -63,6 +96,109 @@ class MixedDigits:
         zeros = self.sparsest * torch.rand(per_item, generator=generator)
         uniform = uniform * (torch.rand(network.shape, generator=generator) >= zeros)
         return torch.where(torch.rand(per_item, generator=generator) < self.network_share, network, uniform)
+
+
+@dataclass(frozen=True)
+class Corners:
+    """The extremes: all cells on, all off, one row on, one column on; all inputs at the top, one alone, all alike.
+
+    Attributes:
+        v_bits: bits of an input digit.
+        g_bits: bits of a weight digit.
+    """
+
+    v_bits: int = 4
+    g_bits: int = 4
+
+    def __post_init__(self) -> None:
+        _check_bits(self)
+
+    def conductance_levels(
+        self, count: int, rows: int, cols: int, generator: Generator
+    ) -> Int[Tensor, "count row col"]:
+        """Levels of `count` crossbars, each of one kind at random."""
+        row = torch.randint(rows, (count, 1, 1), generator=generator) == torch.arange(rows)[:, None]
+        col = torch.randint(cols, (count, 1, 1), generator=generator) == torch.arange(cols)
+        kinds = torch.stack([x.expand(count, rows, cols) for x in (torch.tensor(True), torch.tensor(False), row, col)])
+        kind = torch.randint(len(kinds), (count,), generator=generator)
+        return kinds[kind, torch.arange(count)] * (2**self.g_bits - 1)
+
+    def voltage_levels(self, count: int, rows: int, generator: Generator) -> Int[Tensor, "count row"]:
+        """Levels of `count` inputs, each of one kind at random."""
+        top = 2**self.v_bits - 1
+        alone = top * (torch.randint(rows, (count, 1), generator=generator) == torch.arange(rows))
+        alike = torch.randint(1, top + 1, (count, 1), generator=generator).expand(-1, rows)
+        kinds = torch.stack([torch.full_like(alone, top), alone, alike])
+        return kinds[torch.randint(len(kinds), (count,), generator=generator), torch.arange(count)]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several distributions: each crossbar, and each input, is drawn from one of them.
+
+    Attributes:
+        parts: the distributions, of the same number of bits.
+        shares: how often each is taken, in any unit.
+    """
+
+    parts: tuple[DigitSampling, ...]
+    shares: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts or len(self.shares) != len(self.parts) or min(self.shares) < 0 or sum(self.shares) <= 0:
+            raise ValueError(
+                "`Mixture` needs a share of at least 0 for each part, not all of them 0; "
+                f"got {len(self.parts)} parts and shares {self.shares}."
+            )
+        bits = {(part.v_bits, part.g_bits) for part in self.parts}
+        if len(bits) > 1:
+            raise ValueError(f"`Mixture(parts=...)` must draw digits of the same bits; got (v, g) = {sorted(bits)}.")
+
+    @property
+    def v_bits(self) -> int:
+        """Bits of an input digit."""
+        return self.parts[0].v_bits
+
+    @property
+    def g_bits(self) -> int:
+        """Bits of a weight digit."""
+        return self.parts[0].g_bits
+
+    def conductance_levels(
+        self, count: int, rows: int, cols: int, generator: Generator
+    ) -> Int[Tensor, "count row col"]:
+        """Levels of `count` crossbars."""
+        return self._choose([part.conductance_levels(count, rows, cols, generator) for part in self.parts], generator)
+
+    def voltage_levels(self, count: int, rows: int, generator: Generator) -> Int[Tensor, "count row"]:
+        """Levels of `count` inputs."""
+        return self._choose([part.voltage_levels(count, rows, generator) for part in self.parts], generator)
+
+    def _choose(self, drawn: list[Tensor], generator: Generator) -> Tensor:
+        count = len(drawn[0])
+        chosen = torch.multinomial(torch.tensor(self.shares), max(count, 1), replacement=True, generator=generator)
+        return torch.stack(drawn)[chosen[:count], torch.arange(count)]
+
+
+def describe_sampling(sampling: Any) -> dict[str, Any]:
+    """Type and parameters as plain values; of a tensor, its shape and a fingerprint."""
+    return {"type": type(sampling).__name__, **{f.name: _plain(getattr(sampling, f.name)) for f in fields(sampling)}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        digest = hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()[:16]
+        return {"shape": list(value.shape), "sha256": digest}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return describe_sampling(value) if is_dataclass(value) else value
+
+
+def _check_bits(sampling: Any) -> None:
+    for name in ("v_bits", "g_bits"):
+        if not 1 <= getattr(sampling, name) <= 8:
+            found = f"{type(sampling).__name__}({name}=...)"
+            raise ValueError(f"`{found}` must lie between 1 and 8; got {getattr(sampling, name)}.")
 
 
 def _bell_digits(shape: tuple[int, ...], place: Tensor, bits: int, generator: Generator) -> Tensor:

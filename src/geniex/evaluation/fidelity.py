@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from geniex.conversion import LayerConfig, convert
+from geniex.emulation.recorded import RecordedDigits
 from geniex.evaluation.results import NfSample
 from geniex.functional import HardwareConfig
 from geniex.models.base import CrossbarModel, OperatingRange, Read
@@ -14,7 +15,7 @@ from geniex.models.circuit import Circuit
 from geniex.models.ideal import Ideal
 from geniex.nf import NfError, carries_current, nf_error
 
-__all__ = ["TileSampler", "compare_with_exact", "sample_reads"]
+__all__ = ["TileSampler", "compare_with_exact", "record_digits", "sample_reads"]
 
 PLOTTED_COLUMNS = 1500
 
@@ -101,6 +102,26 @@ def sample_reads(
     with torch.no_grad():
         convert(network, sampler, config).eval()(x)
     return sampler.reads()
+
+
+def record_digits(
+    network: nn.Module, config: HardwareConfig, layers: LayerConfig | None, x: Tensor, count: int, generator: Generator
+) -> RecordedDigits:
+    """The digits of `count` reads that `network` makes of the images `x`, and of the crossbars that they read.
+
+    Args:
+        network: the digital network.
+        config: its hardware, which says what a level is.
+        layers: which layers have it; None is all of them.
+        x: prepared images.
+        count: number of reads, drawn uniformly.
+        generator: decides which.
+    """
+    v, g = sample_reads(network, layers or config, x, count, generator)
+    v_levels, g_levels = 2**config.dac.bits - 1, 2**config.slice_bits - 1
+    v_level = (v.squeeze(-2) * (v_levels / config.dac.v_max)).round().to(torch.uint8)
+    g_level = ((g - config.g_off) * (g_levels / (config.g_on - config.g_off))).round().to(torch.uint8)
+    return RecordedDigits(v_level, g_level.unique(dim=0), config.dac.bits, config.slice_bits)
 
 
 @torch.no_grad()

@@ -1,12 +1,16 @@
 """The GENIEx network (arXiv 2003.06902, section 4): a learned ratio of ideal to non-ideal column current.
 
-Conductances and voltages, scaled to 0..1, enter one hidden layer of ReLUs; the output is f_R = i_ideal / i of every
+Conductances and voltages, scaled to 0..1, enter one hidden layer of ReLUs; the output is f_R = i_ref / i of every
 column, scaled to 0..1 by the range seen in training. The half of the first layer that sees the conductances is
 computed once per programmed crossbar.
+
+In the paper i_ref is the ideal current, sum_i V_i g_ij. Here it can be sum_i a(V_i) g_ij, with `a` the curve of a cell
+behind a typically loaded word line: which cells a large voltage falls on, a sum over products of inputs and
+conductances, is what a layer that sees them side by side cannot know.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -28,8 +32,10 @@ class Scaling:
         v_max: largest input voltage in volt; the smallest is 0.
         g_min: smallest conductance in siemens.
         g_max: largest conductance in siemens.
-        f_min: smallest ratio of ideal to non-ideal current in the training data.
-        f_max: largest ratio of ideal to non-ideal current in the training data.
+        f_min: smallest ratio of reference to non-ideal current in the training data.
+        f_max: largest ratio of reference to non-ideal current in the training data.
+        curve: c_1, c_2 ... of the reference current sum_i a(V_i) g_ij: a(V) = V (c_1 + c_2 t + c_3 t^2 ...) with
+            t = V / v_max. The paper's, (1,), is Ohm's law.
     """
 
     v_max: float
@@ -37,9 +43,10 @@ class Scaling:
     g_max: float
     f_min: float
     f_max: float
+    curve: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        values = [getattr(self, field.name) for field in fields(self)]
+        values = [*(getattr(self, name) for name in ("v_max", "g_min", "g_max", "f_min", "f_max")), *self.curve]
         if not all(math.isfinite(value) for value in values):
             raise ValueError(f"`Scaling` needs finite values; got {self}.")
         if not (self.v_max > 0 and 0 <= self.g_min < self.g_max and 0 < self.f_min < self.f_max):
@@ -71,12 +78,35 @@ class Geniex(CrossbarModel):
         s = self.scaling
         return OperatingRange(self.spec.rows, self.spec.cols, 0.0, s.v_max, s.g_min, s.g_max)
 
+    def reference(
+        self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]
+    ) -> Float[Tensor, "*tile input col"]:
+        """The current in ampere that f_R divides."""
+        s = self.scaling
+        if len(s.curve) == 1:
+            return (v * s.curve[0] if s.curve[0] != 1 else v) @ g
+        share = v / s.v_max
+        factor = s.curve[-2] + s.curve[-1] * share
+        for coefficient in s.curve[-3::-1]:
+            factor = torch.addcmul(torch.full_like(share[..., :1], coefficient), factor, share)
+        return (v * factor) @ g
+
     def ratio(
         self, v: Float[Tensor, "*tile input row"], g: Float[Tensor, "*tile row col"]
     ) -> Float[Tensor, "*tile input col"]:
-        """f_R = i_ideal / i, as the paper writes it: what training fits, and what `program` computes in two stages."""
+        """f_R = i_ref / i, as the paper writes it: what training fits, and what `program` computes in two stages."""
+        return self.ratio_from(v, self.conductance_half(g))
+
+    def conductance_half(self, g: Float[Tensor, "*tile row col"]) -> Float[Tensor, "*tile hidden"]:
+        """What the conductances add to the hidden layer."""
         s = self.scaling
-        half = self.conductance(_column_by_column(g - s.g_min) / (s.g_max - s.g_min))
+        return self.conductance(_column_by_column(g - s.g_min) / (s.g_max - s.g_min))
+
+    def ratio_from(
+        self, v: Float[Tensor, "*tile input row"], half: Float[Tensor, "*tile hidden"]
+    ) -> Float[Tensor, "*tile input col"]:
+        """f_R of `v`, and of the crossbars that `half` was made from."""
+        s = self.scaling
         hidden = torch.relu(self.voltage(v / s.v_max) + half.unsqueeze(-2))
         return s.f_min + (s.f_max - s.f_min) * self.output(hidden)
 
@@ -89,7 +119,7 @@ class Geniex(CrossbarModel):
         check_conductances(g, self.spec)
         s = self.scaling
         check_inside("g", g, (s.g_min, s.g_max), "S")
-        half = self.conductance(_column_by_column(g - s.g_min) / (s.g_max - s.g_min))
+        half = self.conductance_half(g)
         weight = self.output.weight * (s.f_max - s.f_min)
         offset = s.f_min + (s.f_max - s.f_min) * self.output.bias + half @ weight.mT
         from_voltage = self.voltage.weight.mT / s.v_max
@@ -98,7 +128,9 @@ class Geniex(CrossbarModel):
             check_voltages(v, g)
             check_inside("v", v, (0.0, s.v_max), "V")
             f = _ratio_in_chunks(v @ from_voltage, half, weight, offset)
-            return (v @ g) / f.clamp(min=s.f_min / 2)  # a network may miss; a current must not change its sign
+            return self.reference(v, g) / f.clamp(
+                min=s.f_min / 2
+            )  # a network may miss; a current must not change its sign
 
         return read
 
