@@ -1,26 +1,21 @@
 """Devices fitted to measured curves, shown to people: a table for the terminal and a self-contained HTML page."""
 
-import json
 import math
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.colors import sample_colorscale
-from plotly.offline import get_plotlyjs
-from plotly.utils import PlotlyJSONEncoder
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from geniex.files import replacing
 from geniex.fitting import Comparison, Fit, predicted
 from geniex.measurements import Curve
 from geniex.report.formats import DASH, fixed, significant_decimals
 from geniex.report.plots import safe, style
+from geniex.report.templates import render, write
 
 __all__ = ["fits_table", "write_fits_page"]
 
@@ -58,33 +53,23 @@ def write_fits_page(comparison: Comparison, path: str | os.PathLike[str], title:
         title: of the page.
         device_text: the device file, shown as it is.
     """
-    environment = Environment(
-        loader=PackageLoader("geniex.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     figures = {
         "linear": _linear(comparison),
         "logarithmic": _logarithmic(comparison),
         "error": _relative_errors(comparison),
     }
-    text = environment.get_template("fits.html.j2").render(
-        title=title,
-        chosen=comparison.chosen.model,
-        held_out=_percent(comparison.chosen.held_out),
-        headers=[fit.model for fit in comparison.fits],
-        rows=[_row(comparison, position) for position in range(len(comparison.curves))],
-        held_outs=[_percent(fit.held_out) for fit in comparison.fits],
-        parameters=[fit.parameters for fit in comparison.fits],
-        reasons=comparison.reasons,
-        device_text=device_text,
-        figures={name: json.loads(json.dumps(figure, cls=PlotlyJSONEncoder)) for name, figure in figures.items()},
-        plotly_js=get_plotlyjs(),
-    )
-    with replacing(Path(path)) as beside:
-        beside.write_text(text, encoding="utf-8", newline="\n")
+    values = {
+        "title": title,
+        "chosen": comparison.chosen.model,
+        "held_out": _percent(comparison.chosen.held_out),
+        "headers": [fit.model for fit in comparison.fits],
+        "rows": [_row(comparison, position) for position in range(len(comparison.curves))],
+        "held_outs": [_percent(fit.held_out) for fit in comparison.fits],
+        "parameters": [fit.parameters for fit in comparison.fits],
+        "reasons": comparison.reasons,
+        "device_text": device_text,
+    }
+    write(path, render("fits.html.j2", figures, values))
 
 
 def _title(fit: Fit, comparison: Comparison) -> str:

@@ -21,7 +21,9 @@ __all__ = [
     "points_shown",
     "predicted_against_exact",
     "safe",
+    "scatter",
     "style",
+    "thin_line",
 ]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
@@ -96,9 +98,9 @@ def predicted_against_exact(sample: NfSample, looks: Mapping[str, Look]) -> go.F
     """Column currents in microampere as each model predicts them, against those of the exact circuit."""
     exact = np.asarray(sample.i_exact) * 1e6
     predicted = {name: np.asarray(i) * 1e6 for name, i in sample.i_model.items()}
-    figure = _scatter(exact, predicted, looks, "%{x:.3f} µA, predicted %{y:.3f} µA")
+    figure = scatter(exact, predicted, looks, "%{x:.3f} µA, predicted %{y:.3f} µA")
     ends = [min(0.0, float(exact.min())), float(exact.max())]
-    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=_thin_line(), hoverinfo="skip", showlegend=False))
+    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=thin_line(), hoverinfo="skip", showlegend=False))
     style(figure, "exact circuit, I (µA)", "predicted, I (µA)", height=400)
     return figure
 
@@ -108,8 +110,8 @@ def error_against_exact(sample: NfSample, looks: Mapping[str, Look]) -> go.Figur
     kept = np.asarray(sample.i_ideal) != 0
     ideal, exact = np.asarray(sample.i_ideal)[kept], np.asarray(sample.i_exact)[kept]
     errors = {name: 100 * (np.asarray(i)[kept] - exact) / ideal for name, i in sample.i_model.items()}
-    figure = _scatter(exact * 1e6, errors, looks, "%{x:.3f} µA, error %{y:.3f} %")
-    figure.add_hline(0, line=_thin_line())
+    figure = scatter(exact * 1e6, errors, looks, "%{x:.3f} µA, error %{y:.3f} %")
+    figure.add_hline(0, line=thin_line())
     style(figure, "exact circuit, I (µA)", f"(I {MINUS} I<sub>exact</sub>) / {IDEAL} (%)", height=400)
     return figure
 
@@ -117,6 +119,69 @@ def error_against_exact(sample: NfSample, looks: Mapping[str, Look]) -> go.Figur
 def points_shown(sample: NfSample) -> tuple[int, int]:
     """Columns that a scatter draws, and columns in the sample."""
     return min(MOST_POINTS, len(sample.i_exact)), len(sample.i_exact)
+
+
+def scatter(exact: Array, predicted: dict[str, Array], looks: Mapping[str, Look], hover: str) -> go.Figure:
+    """Markers of every model at `predicted` over `exact`, thinned evenly to `MOST_POINTS` columns."""
+    chosen = np.unique(np.linspace(0, len(exact) - 1, min(MOST_POINTS, len(exact))).astype(int))
+    figure = go.Figure()
+    for name, values in predicted.items():
+        look = looks[name]
+        figure.add_trace(
+            go.Scatter(
+                x=exact[chosen].round(6),
+                y=values[chosen].round(6),
+                name=safe(_shorten(name)),
+                mode="markers",
+                marker={"color": look.colour, "symbol": look.marker, "size": 5, "opacity": 0.55},
+                hovertemplate=hover,
+            )
+        )
+    return figure
+
+
+def thin_line() -> dict[str, Any]:
+    """Of a guide to the eye: where a model would be right."""
+    return {"color": INK, "width": 1, "dash": "dot"}
+
+
+def style(figure: go.Figure, x_title: str, y_title: str | None, height: int) -> None:
+    """Fonts, axes and legend in place, the same for all figures."""
+    axis: dict[str, Any] = {
+        "gridcolor": GRID,
+        "linecolor": FAINT,
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": FAINT,
+        "ticklen": 4,
+        "automargin": True,
+        "title_standoff": 8,
+    }
+    figure.update_layout(
+        template="none",
+        height=height,
+        font={"family": FONT, "size": 13, "color": INK},
+        margin={"l": 56, "r": 16, "t": 40, "b": 44},
+        paper_bgcolor="#ffffff",
+        plot_bgcolor="#ffffff",
+        hoverlabel={"font": {"family": FONT, "size": 13}},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+            "itemwidth": 40,
+        },
+    )
+    figure.update_xaxes(title={"text": x_title, "font_size": 13}, showline=True, **axis)
+    figure.update_yaxes(title={"text": y_title, "font_size": 13}, **axis)
+
+
+def safe(text: str) -> str:
+    """Text that plotly draws as it is: it would read tags in it as markup."""
+    return html.escape(text, quote=False)
 
 
 def _label_bar(figure: go.Figure, row: int, result: ModelResult) -> None:
@@ -184,68 +249,6 @@ def _upright(name: str, value: float, top: float, look: Look) -> go.Scatter:
     )
 
 
-def _scatter(exact: Array, predicted: dict[str, Array], looks: Mapping[str, Look], hover: str) -> go.Figure:
-    """Markers of every model at `predicted` over `exact`, thinned evenly to `MOST_POINTS` columns."""
-    chosen = np.unique(np.linspace(0, len(exact) - 1, min(MOST_POINTS, len(exact))).astype(int))
-    figure = go.Figure()
-    for name, values in predicted.items():
-        look = looks[name]
-        figure.add_trace(
-            go.Scatter(
-                x=exact[chosen].round(6),
-                y=values[chosen].round(6),
-                name=safe(_shorten(name)),
-                mode="markers",
-                marker={"color": look.colour, "symbol": look.marker, "size": 5, "opacity": 0.55},
-                hovertemplate=hover,
-            )
-        )
-    return figure
-
-
-def _thin_line() -> dict[str, Any]:
-    return {"color": INK, "width": 1, "dash": "dot"}
-
-
-def style(figure: go.Figure, x_title: str, y_title: str | None, height: int) -> None:
-    """Fonts, axes and legend in place, the same for all figures."""
-    axis: dict[str, Any] = {
-        "gridcolor": GRID,
-        "linecolor": FAINT,
-        "zeroline": False,
-        "ticks": "outside",
-        "tickcolor": FAINT,
-        "ticklen": 4,
-        "automargin": True,
-        "title_standoff": 8,
-    }
-    figure.update_layout(
-        template="none",
-        height=height,
-        font={"family": FONT, "size": 13, "color": INK},
-        margin={"l": 56, "r": 16, "t": 40, "b": 44},
-        paper_bgcolor="#ffffff",
-        plot_bgcolor="#ffffff",
-        hoverlabel={"font": {"family": FONT, "size": 13}},
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1.02,
-            "yanchor": "bottom",
-            "itemsizing": "constant",
-            "itemwidth": 40,
-        },
-    )
-    figure.update_xaxes(title={"text": x_title, "font_size": 13}, showline=True, **axis)
-    figure.update_yaxes(title={"text": y_title, "font_size": 13}, **axis)
-
-
 def _shorten(name: str) -> str:
     """The end of a long name, such as a path, where it says most."""
     return name if len(name) <= LONGEST_LABEL else "…" + name[1 - LONGEST_LABEL :]
-
-
-def safe(text: str) -> str:
-    """Text that plotly draws as it is: it would read tags in it as markup."""
-    return html.escape(text, quote=False)

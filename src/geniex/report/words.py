@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from geniex.evaluation.results import Evaluation, ModelResult
 from geniex.report.formats import count, percent, points, significant
 
-__all__ = ["MEANINGS", "headline", "reads_checked", "uncertainty"]
+__all__ = ["MEANINGS", "headline", "join", "phrase", "reads_checked", "uncertainty"]
 
 PHRASES = {
     "digital": "the digital network",
@@ -45,23 +45,33 @@ def reads_checked(models: Sequence[ModelResult]) -> str:
     return " or ".join(f"{count(reads, 'read')} ({count(columns, 'column current')})" for reads, columns in pairs)
 
 
+def phrase(name: str) -> str:
+    """A model within a sentence; the name itself where it is none of ours."""
+    return PHRASES.get(name, name)
+
+
+def join(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def _accuracy(models: Sequence[ModelResult]) -> str:
     first, *rest = sorted(models, key=lambda result: result.name != "digital")
     verb = "classify" if first.name == "ideal" else "classifies"
-    opening = f"On {_images(models)}, {_phrase(first.name)} {verb} {percent(first.top1)} % correctly"
-    return _join([opening, *map(_accuracy_clause, rest)]) + "."
+    opening = f"On {_images(models)}, {phrase(first.name)} {verb} {percent(first.top1)} % correctly"
+    return join([opening, *map(_accuracy_clause, rest)]) + "."
 
 
 def _accuracy_clause(result: ModelResult) -> str:
     change = "" if result.difference is None else f" ({points(result.difference)} points)"
-    return f"{_phrase(result.name)} {percent(result.top1)} %{change}"
+    return f"{phrase(result.name)} {percent(result.top1)} %{change}"
 
 
 def _errors(models: Sequence[ModelResult]) -> str:
     errors = sorted((result.nf.rmse, result.name) for result in models if result.nf and result.name != "circuit")
     if not errors:
         return ""
-    currents = _join([f"{significant(rmse)} % with {_phrase(name)}" for rmse, name in errors])
+    currents = join([f"{significant(rmse)} % with {phrase(name)}" for rmse, name in errors])
     return f"Measured against the exact circuit, column currents are off by {currents} (RMS, of the ideal current)."
 
 
@@ -69,11 +79,3 @@ def _images(models: Sequence[ModelResult]) -> str:
     """`128 images`, or the range where models saw different numbers."""
     fewest, most = min(result.images for result in models), max(result.images for result in models)
     return count(most, "image") if fewest == most else f"{fewest:,} to {count(most, 'image')}"
-
-
-def _phrase(name: str) -> str:
-    return PHRASES.get(name, name)
-
-
-def _join(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

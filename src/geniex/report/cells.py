@@ -1,0 +1,44 @@
+"""Numbers in the tables of a page, typeset: text to read, and a value to sort by."""
+
+from typing import NamedTuple
+
+from geniex.nf import NfError
+from geniex.report.formats import DASH, fixed, significant_decimals
+
+__all__ = ["Cell", "nf_cells", "prose", "typeset", "with_unit"]
+
+
+class Cell(NamedTuple):
+    """A number in a table of the page: its text, and the value that its column is sorted by (None comes last)."""
+
+    text: str
+    value: float | None
+
+
+def nf_cells(nf: NfError, decimals: int | None = None) -> list[Cell]:
+    """RMSE, its interval, 99th percentile, largest error, reads and columns; None is 3 significant digits of RMSE."""
+    decimals = significant_decimals(nf.rmse) if decimals is None else decimals
+    return [
+        Cell(f"{fixed(nf.rmse, decimals)} %", nf.rmse),
+        Cell(f"{fixed(nf.low, decimals)} to {fixed(nf.high, decimals)}", nf.low),
+        Cell(f"{fixed(nf.p99, decimals)} %", nf.p99),
+        Cell(f"{fixed(nf.worst, decimals)} %", nf.worst),
+        Cell(f"{nf.reads:,}", nf.reads),
+        Cell(f"{nf.columns:,}", nf.columns),
+    ]
+
+
+def with_unit(number: str, unit: str) -> str:
+    """A number before its unit; a dash has none."""
+    return typeset(number) if number == DASH else f"{number} {unit}"
+
+
+def typeset(number: str) -> str:
+    """A number with the minus sign, and the dash, that belong in print."""
+    return "\N{EN DASH}" if number == DASH else number.replace("-", "\N{MINUS SIGN}")
+
+
+def prose(sentence: str) -> str:
+    """A sentence whose numbers keep their units on the same line, and their minus signs."""
+    joined = sentence.replace(" %", "\N{NO-BREAK SPACE}%").replace(" points", "\N{NO-BREAK SPACE}points")
+    return joined.replace("(-", "(\N{MINUS SIGN}")
