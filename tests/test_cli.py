@@ -687,7 +687,7 @@ def test_evaluate_of_a_users_network_under_every_model(workspace):
     assert f"Page: {workspace / 'out' / 'report.html'}" in stdout
     assert f"Data: {workspace / 'out' / 'results.json'}" in stdout
     assert all(f" {name} " in text for name in MODELS)
-    assert len(list(Path("out/batches").iterdir())) == 5 * 2
+    assert len(list(Path("out/batches").iterdir())) == 6 * 2
 
 
 def test_the_configuration_in_the_results_gives_the_same_run(workspace):

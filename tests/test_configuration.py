@@ -424,7 +424,7 @@ def test_a_window_that_overflows_is_refused_when_the_file_is_read(refusal):
         ("[crossbar]\nr_on = 3", "`crossbar.r_on` is not a field. Did you mean 'cell.r_on'?"),
         ("stream_bits = 3", "`stream_bits` is not a field. Did you mean 'inputs.stream_bits'?"),
         ("bits = 3", "`bits` is not a field. Did you mean 'adc.bits' or 'accumulator.bits' or 'weights.bits' or"),
-        ("zzz = 3", "`zzz` is not a field. Possible: adc, accumulator, floor, batch, crossbar, cell, weights,"),
+        ("zzz = 3", "`zzz` is not a field. Possible: adc, accumulator, floor, outside, batch, crossbar, cell,"),
         ("[AdcSection]\nbits = 3", "`AdcSection` is not a field. Possible: adc, accumulator,"),
         ("[crossbar.rows]\nvalue = 3", "`crossbar.rows` must be a whole number; got {'value': 3}."),
         ("'crossbar.rows' = 3", "`crossbar.rows` is not a field."),

@@ -26,9 +26,10 @@ from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
 from geniex.functional import HardwareConfig
 from geniex.layers import AnalogConv2d, AnalogLayer, AnalogLinear
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
-from geniex.models.base import CrossbarModel, OperatingRange, Read
+from geniex.models.base import CrossbarModel, Read
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
+from geniex.models.guard import OperatingRange, OutOfRangeWarning, RangeGuard
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
 from geniex.models.reduced import ReducedOrder
@@ -59,8 +60,10 @@ __all__ = [
     "OffsetColumn",
     "Ohmic",
     "OperatingRange",
+    "OutOfRangeWarning",
     "PaperFloor",
     "Preprocess",
+    "RangeGuard",
     "Read",
     "ReducedOrder",
     "RunOptions",

@@ -13,7 +13,8 @@ from torch import Tensor
 from geniex.converters import Adc, Dac, FloorRemoval, PaperFloor, level_products
 from geniex.digital import Accumulator, FixedPoint, accumulate, digits, quantize, streams, tile
 from geniex.mapping import DifferentialPair, Mapping
-from geniex.models.base import CrossbarModel, OperatingRange, Read, check_range
+from geniex.models.base import CrossbarModel, Read, check_range
+from geniex.models.guard import OperatingRange
 from geniex.window import Window
 
 __all__ = ["AnalogMatmul", "HardwareConfig", "ProgrammedMatrix"]

@@ -3,7 +3,7 @@
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
@@ -21,6 +21,7 @@ from geniex.emulation.checkpoint import load, load_card
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
+from geniex.models.guard import RangeGuard
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
 from geniex.models.reduced import ReducedOrder
@@ -83,7 +84,7 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(f"Models are some of {', '.join(MODELS)}, each once; got {', '.join(names) or 'none'}.")
     spec, device = config.crossbar.build(), config.cell.build()
-    makers = {
+    makers: dict[str, Callable[[], CrossbarModel | None]] = {
         "digital": lambda: None,
         "ideal": Ideal,
         "linear": lambda: LinearCircuit(spec),
@@ -91,7 +92,10 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
         "reduced": lambda: ReducedOrder(spec, device, config.inputs.levels(), config.reduced.order),
         "circuit": lambda: Circuit(spec, device),
     }
-    return {name: makers[name]() for name in names}
+    models = {name: makers[name]() for name in names}
+    for model in filter(None, models.values()):
+        model.guard = RangeGuard(config.outside)
+    return models
 
 
 @contextmanager

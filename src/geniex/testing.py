@@ -12,7 +12,8 @@ from torch import Tensor
 
 from geniex.devices import DeviceModel
 from geniex.mapping import Mapping
-from geniex.models.base import CrossbarModel, OperatingRange
+from geniex.models.base import CrossbarModel
+from geniex.models.guard import OperatingRange
 
 __all__ = ["check_device", "check_mapping", "check_model"]
 

@@ -11,9 +11,10 @@ from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import Sinh
 from geniex.evaluation.fidelity import PLOTTED_COLUMNS, TileSampler, compare_with_exact, sample_reads
 from geniex.functional import HardwareConfig
-from geniex.models.base import CrossbarModel, OperatingRange
+from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling
+from geniex.models.guard import OperatingRange
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
 from geniex.window import Window

@@ -3,9 +3,10 @@ import torch
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import Ohmic, Sinh
-from geniex.models.base import CrossbarModel, OperatingRange, check_conductances, check_range
+from geniex.models.base import CrossbarModel, check_conductances, check_range
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling
+from geniex.models.guard import OperatingRange
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
 from geniex.testing import check_model

@@ -31,6 +31,7 @@ from geniex.evaluation.images import Preprocess
 from geniex.functional import HardwareConfig
 from geniex.hints import nearest
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
+from geniex.models.guard import Policy
 from geniex.window import Window
 
 __all__ = ["BRANCHES", "FOLDER", "EvaluationConfig", "Section", "TrainingConfig"]
@@ -261,6 +262,10 @@ class EvaluationConfig(Section):
     floor: Literal["paper", "dummy_column", "digital"] = Field(
         default="paper",
         description="removal of the current of digit 0: paper (ratio on the remainder), dummy_column, digital",
+    )
+    outside: Policy = Field(
+        default="raise",
+        description="a model asked for what it was not made for: raise refuses; warn says so once and computes",
     )
     batch: int = Field(default=16, ge=1, description="images per forward pass")
     crossbar: CrossbarSection = Field(default=CrossbarSection())

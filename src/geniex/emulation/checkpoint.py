@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -48,9 +49,9 @@ def load(path: str | os.PathLike[str]) -> Geniex:
     try:
         if not all(weight.isfinite().all() for weight in weights.values()):
             raise ValueError("its weights are not finite")
-        scaling = json.loads(header["scaling"])
-        curve = tuple(scaling.get("curve", (1.0,)))  # files of version 0.1 have none
-        scaling = Scaling(**{**scaling, "curve": curve})
+        numbers: dict[str, Any] = json.loads(header["scaling"])
+        numbers |= {name: tuple(numbers[name]) for name in numbers if isinstance(numbers[name], list)}
+        scaling = Scaling(**numbers)
         network = Geniex(card.spec, scaling, hidden=len(weights["voltage.weight"]))
         network.load_state_dict(weights)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -201,7 +201,11 @@ def _initialized(task: _Task) -> Geniex:
     curve = _curve(v / window.v_max, v @ g, (g, samples.f.double()), recipe.curve)
     scaling = Scaling(window.v_max, window.g_off, window.g_on, 0.5, 2.0, curve)
     f = (Geniex(spec, scaling, 1).reference(v, g) / (v @ g) * samples.f)[driven]
-    scaling = dataclasses.replace(scaling, f_min=f.min().item(), f_max=f.max().item())
+    densities = {
+        "v_density": _span(samples.v_level[driven.any(-1)], -1, 2**window.v_bits - 1),
+        "g_density": _span(samples.g_level, (-2, -1), 2**window.g_bits - 1),
+    }
+    scaling = dataclasses.replace(scaling, f_min=f.min().item(), f_max=f.max().item(), **densities)
     network = Geniex(spec, scaling, recipe.hidden)
     g_mean = samples.g_level.float().mean(0).mT.flatten() / (2**window.g_bits - 1)
     v_mean = samples.v_level.float().mean((0, 1)) / (2**window.v_bits - 1)
@@ -211,6 +215,12 @@ def _initialized(task: _Task) -> Geniex:
     network.output.weight.normal_(0, 0.1 * recipe.hidden**-0.5, generator=generator)
     network.output.bias.fill_((1 - scaling.f_min) / (scaling.f_max - scaling.f_min))
     return network
+
+
+def _span(level: Tensor, dims: int | tuple[int, int], largest: int) -> tuple[float, float]:
+    """Least and largest mean level, as a share of the largest level."""
+    mean = level.double().mean(dims) / largest
+    return mean.min().item(), mean.max().item()
 
 
 def _curve(share: Tensor, i_ideal: Tensor, exact: tuple[Tensor, Tensor], count: int) -> tuple[float, ...]:

@@ -10,8 +10,9 @@ from geniex.conversion import LayerConfig, convert
 from geniex.emulation.recorded import RecordedDigits
 from geniex.evaluation.results import NfSample
 from geniex.functional import HardwareConfig
-from geniex.models.base import CrossbarModel, OperatingRange, Read
+from geniex.models.base import CrossbarModel, Read
 from geniex.models.circuit import Circuit
+from geniex.models.guard import OperatingRange
 from geniex.models.ideal import Ideal
 from geniex.nf import NfError, carries_current, nf_error
 

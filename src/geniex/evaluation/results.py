@@ -22,6 +22,8 @@ class ModelResult:
         agreement: share of images with the digital network's class; None without a digital run.
         seconds_per_image: wall time.
         nf: error against the exact circuit on tiles and inputs of this run; None for `digital`.
+        outside: of the same tiles and inputs, the share that lies outside of what the model was made for, by quantity
+            (`v`, `g`, `density of v`, `density of g`); only shares above 0.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ModelResult:
     agreement: float | None
     seconds_per_image: float
     nf: NfError | None = None
+    outside: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from geniex.evaluation.store import BatchStore, fingerprint
 from geniex.functional import HardwareConfig
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
+from geniex.models.guard import shares_outside
 
 __all__ = ["RunOptions", "evaluate"]
 
@@ -98,8 +98,13 @@ def evaluate(
         analog = {name: model for name, model in models.items() if model is not None}
         sample = None
         if analog and options.exact is not None:
-            errors, sample = _compare(network, images, analog, config, options)
-            results = [replace(result, nf=errors.get(result.name)) for result in results]
+            reads = _sample(network, images, config, options)
+            errors, sample = compare_with_exact(analog, options.exact, reads, Generator().manual_seed(options.seed))
+            options.progress("exact circuit", options.reads, options.reads)
+            results = [
+                replace(result, nf=errors.get(result.name), outside=_outside(models[result.name], reads))
+                for result in results
+            ]
     return Evaluation(
         title=f"{type(network).__name__} on {images.source}",
         version=version("geniex"),
@@ -238,18 +243,17 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _compare(
-    network: nn.Module,
-    images: LabelledImages,
-    analog: dict[str, CrossbarModel],
-    config: HardwareConfig | LayerConfig,
-    options: RunOptions,
-) -> tuple[dict[str, Any], Any]:
-    assert options.exact is not None
+def _sample(
+    network: nn.Module, images: LabelledImages, config: HardwareConfig | LayerConfig, options: RunOptions
+) -> tuple[Tensor, Tensor]:
+    """Voltages and conductances of some reads of the run."""
     options.progress("exact circuit", 0, options.reads)
-    generator = Generator().manual_seed(options.seed)
     x = _input(network, images.first(min(options.read_images, len(images))), options)
-    reads = sample_reads(network, config, x, options.reads, generator)
-    found = compare_with_exact(analog, options.exact, reads, generator)
-    options.progress("exact circuit", options.reads, options.reads)
-    return found
+    return sample_reads(network, config, x, options.reads, Generator().manual_seed(options.seed))
+
+
+def _outside(model: CrossbarModel | None, reads: tuple[Tensor, Tensor]) -> dict[str, float]:
+    """Shares of the reads that the model was not made for."""
+    if model is None or model.operating_range is None:
+        return {}
+    return {name: share for name, share in shares_outside(model.operating_range, *reads).items() if share > 0}

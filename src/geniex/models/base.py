@@ -7,44 +7,32 @@ conductances alone and returns the `Read` that turns voltages into currents.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from geniex.circuit.spec import CrossbarSpec
+from geniex.models.guard import OperatingRange, RangeGuard, extremes
 
 __all__ = [
     "CrossbarModel",
     "OperatingRange",
     "Read",
     "check_conductances",
-    "check_inside",
     "check_range",
     "check_voltages",
 ]
-
-SLACK = 1e-4  # of a range, by which float32 numbers may leave it
 
 Read = Callable[[Tensor], Tensor]
 """v (*tile, input, row) volt -> i (*tile, input, col) ampere. Derived state: never saved, made anew by `program`."""
 
 
-@dataclass(frozen=True)
-class OperatingRange:
-    """What a model can be asked, or is asked: one crossbar size, voltages in volt, conductances in siemens."""
-
-    rows: int
-    cols: int
-    v_min: float = -math.inf
-    v_max: float = math.inf
-    g_min: float = 0.0
-    g_max: float = math.inf
-
-
 class CrossbarModel(nn.Module, ABC):
     """A way of computing crossbars. Leading dimensions of `g` and `v` broadcast as in matmul."""
+
+    guard = RangeGuard()
+    """What the model does when it is asked for something outside of `operating_range`."""
 
     @abstractmethod
     def program(self, g: Float[Tensor, "*tile row col"]) -> Read:
@@ -68,7 +56,10 @@ class CrossbarModel(nn.Module, ABC):
 
 
 def check_range(model: CrossbarModel, needed: OperatingRange) -> None:
-    """Raise ValueError if `model` was made for another crossbar, or for less voltage or conductance than `needed`."""
+    """Raise ValueError if `model` was made for another crossbar, or for less voltage or conductance than `needed`.
+
+    Where its guard is set to warn, voltages and conductances are a warning.
+    """
     offered, name = model.operating_range, type(model).__name__
     if offered is None:
         return
@@ -82,9 +73,10 @@ def check_range(model: CrossbarModel, needed: OperatingRange) -> None:
         low, high = (getattr(offered, f"{quantity}_{end}") for end in ("min", "max"))
         least, most = (getattr(needed, f"{quantity}_{end}") for end in ("min", "max"))
         if least < low - slack * abs(low) or most > high + slack * abs(high):
-            raise ValueError(
+            model.guard.tell(
+                quantity,
                 f"{name} holds for {quantity} from {low:g} to {high:g} {unit}, but {least:g} to {most:g} {unit} "
-                "was asked for. Narrow the range, or train an emulator for it (`geniex train`)."
+                "was asked for. Narrow the range, or train an emulator for it (`geniex train`).",
             )
 
 
@@ -96,7 +88,7 @@ def check_conductances(g: Tensor, spec: CrossbarSpec | None = None) -> None:
         raise ValueError(
             f"`g` must end in (row, col) = ({spec.rows}, {spec.cols}), the crossbar's; got {_describe(g)}."
         )
-    low, high = _extremes(g)
+    low, high = extremes(g)
     if not (low >= 0 and high < math.inf):
         wrong = ~(torch.isfinite(g) & (g >= 0))
         first = g[wrong][0].item()
@@ -115,33 +107,8 @@ def check_voltages(v: Tensor, g: Tensor) -> None:
         raise ValueError(
             f"`v` must have the dtype and device of `g`, {_describe(g)}; got {_describe(v)}. Cast one of them."
         )
-    if not max(map(abs, _extremes(v))) < math.inf:
+    if not max(map(abs, extremes(v))) < math.inf:
         raise ValueError(f"`v` must be finite; {int((~torch.isfinite(v)).sum())} of {v.numel()} values are not.")
-
-
-def check_inside(name: str, x: Tensor, bounds: tuple[float, float], unit: str) -> None:
-    """Raise ValueError if a value of `x` lies outside what a model was made for."""
-    (low, high), (least, most) = bounds, _extremes(x)
-    slack = SLACK * (high - low)
-    if x.numel() and (least < low - slack or most > high + slack):
-        raise ValueError(
-            f"`{name}` spans {least:g} to {most:g} {unit}, but this model was made for {low:g} to {high:g} {unit}. "
-            "Scale the inputs, or make a model for them."
-        )
-
-
-def _extremes(x: Tensor) -> tuple[float, float]:
-    """Smallest and largest value, both NaN where any is.
-
-    numpy takes them on a CPU: torch's threads go on spinning afterwards, on the cores that the solver's are to have.
-    """
-    if x.numel() == 0:
-        return 0.0, 0.0
-    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
-        values = x.detach().numpy()
-        return float(values.min()), float(values.max())
-    low, high = torch.aminmax(x.detach())
-    return low.item(), high.item()
 
 
 def _check_tiles(v: Tensor, g: Tensor) -> None:

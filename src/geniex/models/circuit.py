@@ -12,7 +12,8 @@ from geniex.circuit.rules import Solved
 from geniex.circuit.solution import Solution
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import DeviceModel
-from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_voltages
+from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
+from geniex.models.guard import OperatingRange
 
 __all__ = ["Circuit"]
 

@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geniex.circuit.spec import CrossbarSpec
-from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_inside, check_voltages
+from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
+from geniex.models.guard import OperatingRange
 
 __all__ = ["Geniex", "Scaling"]
 
@@ -36,6 +37,8 @@ class Scaling:
         f_max: largest ratio of reference to non-ideal current in the training data.
         curve: c_1, c_2 ... of the reference current sum_i a(V_i) g_ij: a(V) = V (c_1 + c_2 t + c_3 t^2 ...) with
             t = V / v_max. The paper's, (1,), is Ohm's law.
+        v_density: least and largest mean of an input in the training data, as a share of v_max.
+        g_density: least and largest mean of a crossbar in the training data, as a share of the range above g_min.
     """
 
     v_max: float
@@ -44,6 +47,8 @@ class Scaling:
     f_min: float
     f_max: float
     curve: tuple[float, ...] = (1.0,)
+    v_density: tuple[float, float] = (0.0, 1.0)
+    g_density: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         values = [*(getattr(self, name) for name in ("v_max", "g_min", "g_max", "f_min", "f_max")), *self.curve]
@@ -76,7 +81,7 @@ class Geniex(CrossbarModel):
     def operating_range(self) -> OperatingRange:
         """The crossbar, voltages and conductances it was trained for."""
         s = self.scaling
-        return OperatingRange(self.spec.rows, self.spec.cols, 0.0, s.v_max, s.g_min, s.g_max)
+        return OperatingRange(self.spec.rows, self.spec.cols, 0.0, s.v_max, s.g_min, s.g_max, s.v_density, s.g_density)
 
     def reference(
         self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]
@@ -118,7 +123,8 @@ class Geniex(CrossbarModel):
         """
         check_conductances(g, self.spec)
         s = self.scaling
-        check_inside("g", g, (s.g_min, s.g_max), "S")
+        bounds = self.operating_range
+        self.guard.check_conductances(g, bounds)
         half = self.conductance_half(g)
         weight = self.output.weight * (s.f_max - s.f_min)
         offset = s.f_min + (s.f_max - s.f_min) * self.output.bias + half @ weight.mT
@@ -126,7 +132,7 @@ class Geniex(CrossbarModel):
 
         def read(v: Tensor) -> Tensor:
             check_voltages(v, g)
-            check_inside("v", v, (0.0, s.v_max), "V")
+            self.guard.check_voltages(v, bounds)
             f = _ratio_in_chunks(v @ from_voltage, half, weight, offset)
             return self.reference(v, g) / f.clamp(
                 min=s.f_min / 2

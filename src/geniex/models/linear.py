@@ -10,8 +10,9 @@ from torch import Tensor
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import Ohmic
-from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_voltages
+from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
 from geniex.models.circuit import Circuit
+from geniex.models.guard import OperatingRange
 
 __all__ = ["LinearCircuit"]
 

@@ -18,7 +18,7 @@ from geniex.report.plots import (
     predicted_against_exact,
 )
 from geniex.report.templates import plain, render, write
-from geniex.report.words import MEANINGS, headline, reads_checked, uncertainty
+from geniex.report.words import MEANINGS, headline, out_of_range, reads_checked, uncertainty
 
 __all__ = ["render_page", "write_page"]
 
@@ -49,6 +49,7 @@ def render_page(evaluation: Evaluation) -> str:
         "accuracy_rows": [(result.name, _accuracy_cells(result)) for result in evaluation.models],
         "error_rows": [(result.name, nf_cells(result.nf)) for result in evaluation.models if result.nf],
         "reads": reads_checked(evaluation.models),
+        "out_of_range": prose(out_of_range(evaluation.models)),
         "colours": {name: look.colour for name, look in look_of.items()},
         "meanings": {result.name: MEANINGS[result.name] for result in evaluation.models if result.name in MEANINGS},
         "points_shown": points_shown(sample) if sample else None,

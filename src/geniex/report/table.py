@@ -6,6 +6,7 @@ from rich.text import Text
 
 from geniex.evaluation.results import Evaluation, ModelResult, NfError
 from geniex.report.formats import DASH, fixed, percent, points, significant, significant_decimals
+from geniex.report.words import out_of_range
 
 __all__ = ["results_table"]
 
@@ -26,6 +27,8 @@ def results_table(evaluation: Evaluation) -> Table:
         evaluation: what to show. Text in it is printed as it is, never as markup.
     """
     table = Table(title=Text(evaluation.title), box=box.SIMPLE_HEAD, padding=0, title_justify="left")
+    if outside := out_of_range(evaluation.models):
+        table.caption, table.caption_justify = Text(outside), "left"
     table.add_column("model", overflow="fold")
     for header in HEADERS:
         table.add_column(header, justify="right", no_wrap=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from geniex.evaluation.results import Evaluation, ModelResult
 from geniex.report.formats import count, percent, points, significant
 
-__all__ = ["MEANINGS", "headline", "join", "phrase", "reads_checked", "uncertainty"]
+__all__ = ["MEANINGS", "headline", "join", "out_of_range", "phrase", "reads_checked", "uncertainty"]
 
 PHRASES = {
     "digital": "the digital network",
@@ -43,6 +43,16 @@ def reads_checked(models: Sequence[ModelResult]) -> str:
     """On how many reads and columns the errors stand; empty where no model was checked."""
     pairs = dict.fromkeys((result.nf.reads, result.nf.columns) for result in models if result.nf)
     return " or ".join(f"{count(reads, 'read')} ({count(columns, 'column current')})" for reads, columns in pairs)
+
+
+def out_of_range(models: Sequence[ModelResult]) -> str:
+    """Which share of the sampled reads lies outside of what each model was made for; empty where none does."""
+    found = [
+        f"{result.name}: {join([f'{significant(100 * share)} % of {name}' for name, share in result.outside.items()])}"
+        for result in models
+        if result.outside
+    ]
+    return f"Outside of what the model was made for: {'; '.join(found)}." if found else ""
 
 
 def phrase(name: str) -> str:

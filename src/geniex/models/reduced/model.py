@@ -14,7 +14,8 @@ from torch import Tensor
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import DeviceModel
-from geniex.models.base import CrossbarModel, OperatingRange, Read, check_conductances, check_inside, check_voltages
+from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
+from geniex.models.guard import OperatingRange
 from geniex.models.reduced.ladders import Ladders
 from geniex.models.reduced.reading import read as read_one
 from geniex.models.reduced.tables import Order, Tables, basis, tabulate
@@ -76,12 +77,12 @@ class ReducedOrder(CrossbarModel):
             tables = [table.to(g.dtype).unbind() for table in tabulate(self.ladders, self.basis, part, order)]
             crossbars.extend(Tables(*one) for one in zip(*tables, strict=True))
         which = torch.arange(len(flat)).view(g.shape[:-2])
-        bounds: tuple[float, float] = tuple(self.basis.levels[[0, -1]].tolist())
+        bounds = self.operating_range
         compiled = functools.cache(lambda: _compiled(crossbars, levels, order))
 
         def read(v: Tensor) -> Tensor:
             check_voltages(v, g)
-            check_inside("v", v, bounds, "V")
+            self.guard.check_voltages(v, bounds)
             tile = torch.broadcast_shapes(v.shape[:-2], g.shape[:-2])
             taken = which.expand(tile).flatten().tolist()
             inputs = v.expand(*tile, *v.shape[-2:]).reshape(len(taken), *v.shape[-2:])
