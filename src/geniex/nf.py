@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-__all__ = ["NfError", "carries_current", "nf_error"]
+__all__ = ["NfError", "Spread", "carries_current", "nf_error", "spread"]
 
 SMALLEST_CURRENT = 1e-9  # ampere; a ratio of smaller currents says nothing about a read
 BOOTSTRAP_DRAWS = 1000
@@ -39,9 +39,31 @@ class NfError:
     columns: int
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Errors of NF over some columns, in percent of the ideal current.
+
+    Attributes:
+        rmse: root mean square.
+        p99: 99th percentile of the absolute error.
+        worst: largest absolute error.
+    """
+
+    rmse: float
+    p99: float
+    worst: float
+
+
 def carries_current(i_ideal: Float[Tensor, "..."]) -> Bool[Tensor, "..."]:
     """Columns whose NF is meaningful: an ideal current above 1 nA."""
     return i_ideal > SMALLEST_CURRENT
+
+
+def spread(error: Float[Tensor, " column"]) -> Spread:
+    """Summary of the errors of at least one column."""
+    absolute = error.abs().sort().values
+    p99 = absolute[int(0.99 * (len(absolute) - 1))].item()
+    return Spread(error.square().mean().sqrt().item(), p99, absolute[-1].item())
 
 
 def nf_error(
@@ -70,13 +92,13 @@ def nf_error(
     draw = torch.randint(len(error), (BOOTSTRAP_DRAWS, len(error)), generator=generator)
     squares, columns = per_read[0][draw].sum(-1), per_read[1][draw].sum(-1).clamp(min=1)
     low, high = torch.quantile((squares / columns).sqrt(), torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    absolute = error[counts].abs().sort().values
+    overall = spread(error[counts])
     return NfError(
-        rmse=(per_read[0].sum() / per_read[1].sum()).sqrt().item(),
+        rmse=overall.rmse,
         low=low,
         high=high,
-        p99=absolute[int(0.99 * (len(absolute) - 1))].item(),
-        worst=absolute[-1].item(),
+        p99=overall.p99,
+        worst=overall.worst,
         reads=int((per_read[1] > 0).sum()),
-        columns=len(absolute),
+        columns=int(counts.sum()),
     )

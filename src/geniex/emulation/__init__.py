@@ -1,8 +1,9 @@
-"""How a learned model is made: draw digits, solve circuits, fit a network, measure its errors, save all of it."""
+"""Emulators: data from the exact circuit, training, and files that say what they are."""
 
 from geniex.emulation.card import EmulatorCard
 from geniex.emulation.checkpoint import load, load_card, save
 from geniex.emulation.dataset import Samples, solve_samples
+from geniex.emulation.errors import ErrorCard, measure_errors
 from geniex.emulation.recipe import TrainingRecipe
 from geniex.emulation.recorded import RecordedDigits, load_digits, save_digits
 from geniex.emulation.sampling import Corners, DigitSampling, MixedDigits, Mixture
@@ -13,6 +14,7 @@ __all__ = [
     "Corners",
     "DigitSampling",
     "EmulatorCard",
+    "ErrorCard",
     "FreshSamples",
     "MixedDigits",
     "Mixture",
@@ -24,6 +26,7 @@ __all__ = [
     "load",
     "load_card",
     "load_digits",
+    "measure_errors",
     "save",
     "save_digits",
     "solve_samples",

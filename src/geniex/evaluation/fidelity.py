@@ -10,7 +10,7 @@ from geniex.conversion import LayerConfig, convert
 from geniex.emulation.recorded import RecordedDigits
 from geniex.evaluation.results import NfSample
 from geniex.functional import HardwareConfig
-from geniex.models.base import CrossbarModel, Read
+from geniex.models.base import CrossbarModel, Read, in_own_precision
 from geniex.models.circuit import Circuit
 from geniex.models.guard import OperatingRange
 from geniex.models.ideal import Ideal
@@ -142,17 +142,10 @@ def compare_with_exact(
     """
     v, g = (x.double() for x in reads)
     i_ideal, i_exact = (v @ g).squeeze(-2), exact(v, g).squeeze(-2)
-    i_model = {name: _currents(model, reads).squeeze(-2).double() for name, model in models.items()}
+    i_model = {name: in_own_precision(model, *reads).squeeze(-2).double() for name, model in models.items()}
     seed = torch.randint(2**31, (1,), generator=generator).item()
     errors = {name: nf_error(i, i_exact, i_ideal, Generator().manual_seed(int(seed))) for name, i in i_model.items()}
     column = carries_current(i_ideal).flatten().nonzero().squeeze(-1)
     column = column[torch.randperm(len(column), generator=generator)[:PLOTTED_COLUMNS]]
     plotted = {name: i.flatten()[column].tolist() for name, i in i_model.items()}
     return errors, NfSample(i_ideal.flatten()[column].tolist(), i_exact.flatten()[column].tolist(), plotted)
-
-
-def _currents(model: CrossbarModel, reads: tuple[Tensor, Tensor]) -> Tensor:
-    """Currents in the precision in which the run used the model, on the device where its weights are."""
-    for parameter in model.parameters():
-        return model(*(x.to(parameter) for x in reads)).cpu()
-    return model(*reads)

@@ -22,6 +22,7 @@ __all__ = [
     "check_conductances",
     "check_range",
     "check_voltages",
+    "in_own_precision",
 ]
 
 Read = Callable[[Tensor], Tensor]
@@ -109,6 +110,23 @@ def check_voltages(v: Tensor, g: Tensor) -> None:
         )
     if not max(map(abs, extremes(v))) < math.inf:
         raise ValueError(f"`v` must be finite; {int((~torch.isfinite(v)).sum())} of {v.numel()} values are not.")
+
+
+def in_own_precision(
+    model: CrossbarModel, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]
+) -> Tensor:
+    """Currents in ampere on the CPU, computed where and in the precision in which the weights of `model` are.
+
+    A model without weights computes in the precision of `v` and `g`.
+
+    Args:
+        model: answers.
+        v: voltages in volt.
+        g: conductances in siemens.
+    """
+    for parameter in model.parameters():
+        return model(v.to(parameter), g.to(parameter)).cpu()
+    return model(v, g).cpu()
 
 
 def _check_tiles(v: Tensor, g: Tensor) -> None:
