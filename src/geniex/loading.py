@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from geniex import presets
-from geniex.configuration import EvaluationConfig
+from geniex.configuration import EvaluationConfig, TrainingConfig
 from geniex.devices.description import describe_device, flattened
 from geniex.emulation.card import EmulatorCard
 from geniex.emulation.checkpoint import load, load_card
@@ -26,7 +26,7 @@ from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
 from geniex.models.reduced import ReducedOrder
 
-__all__ = ["MODELS", "load_models", "load_network"]
+__all__ = ["MODELS", "check_circuit", "load_emulator", "load_models", "load_network"]
 
 MODELS = {
     "digital": "the network as it is, in floating point",
@@ -98,6 +98,36 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
     return models
 
 
+def load_emulator(name: str, folder: Path = Path()) -> tuple[Geniex, EmulatorCard]:
+    """An emulator and its card, by the name of one that ships or of a file in `folder`.
+
+    Raises:
+        FileNotFoundError: if there is neither.
+        ValueError: if the file is damaged or is not an emulator.
+    """
+    if name in presets.emulators():
+        return presets.emulator(name), presets.emulator_card(name)
+    if not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"There is no emulator file {folder / name}, and none of that name ships with geniex; "
+            f"there are {', '.join(presets.emulators()) or 'none'}."
+        )
+    return load(folder / name), load_card(folder / name)
+
+
+def check_circuit(name: str, card: EmulatorCard, config: EvaluationConfig | TrainingConfig) -> None:
+    """Raise ValueError unless sizes, resistances and cells of an emulator are those of the configuration."""
+    wanted = {**vars(config.crossbar.build()), **flattened(describe_device(config.cell.build()))}
+    made_for = {**vars(card.spec), **flattened(card.device)}
+    different = [key for key in {**wanted, **made_for} if wanted.get(key) != made_for.get(key)]
+    if different:
+        pairs = ", ".join(f"{key} = {_brief(made_for, key)} instead of {_brief(wanted, key)}" for key in different)
+        raise ValueError(
+            f"The emulator {name!r} was made for another crossbar: {pairs}. Train one for this configuration "
+            "with `geniex train`, or name another in `emulator.file`."
+        )
+
+
 @contextmanager
 def _current_folder_searched() -> Iterator[None]:
     before = list(sys.path)
@@ -114,31 +144,9 @@ def _describe(error: Exception) -> str:
 
 
 def _emulator(config: EvaluationConfig, folder: Path) -> Geniex:
-    name = config.emulator.file
-    if name in presets.emulators():
-        network, card = presets.emulator(name), presets.emulator_card(name)
-    elif not (folder / name).is_file():
-        raise FileNotFoundError(
-            f"There is no emulator file {folder / name}, and none of that name ships with geniex; "
-            f"there are {', '.join(presets.emulators()) or 'none'}."
-        )
-    else:
-        network, card = load(folder / name), load_card(folder / name)
-    _check_circuit(name, card, config)
+    network, card = load_emulator(config.emulator.file, folder)
+    check_circuit(config.emulator.file, card, config)
     return network
-
-
-def _check_circuit(name: str, card: EmulatorCard, config: EvaluationConfig) -> None:
-    """An emulator stands for one circuit: sizes, resistances and cells must be those of the configuration."""
-    wanted = {**vars(config.crossbar.build()), **flattened(describe_device(config.cell.build()))}
-    made_for = {**vars(card.spec), **flattened(card.device)}
-    different = [key for key in {**wanted, **made_for} if wanted.get(key) != made_for.get(key)]
-    if different:
-        pairs = ", ".join(f"{key} = {_brief(made_for, key)} instead of {_brief(wanted, key)}" for key in different)
-        raise ValueError(
-            f"The emulator {name!r} was made for another crossbar: {pairs}. Train one for this configuration "
-            "with `geniex train`, or name another in `emulator.file`."
-        )
 
 
 def _brief(values: dict[str, object], key: str) -> str:

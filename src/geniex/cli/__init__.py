@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. Exit codes: 0, 2 for bad input, 1 for a run that failed."""
 
 from geniex.cli.app import app, readable
+from geniex.cli.card import card_command
 from geniex.cli.circuits import solve_command
 from geniex.cli.data import pack_command, template_command
 from geniex.cli.devices import fit_device_command
@@ -17,6 +18,7 @@ COMMANDS = {
     "spice": spice_command,
     "train": train_command,
     "info": info_command,
+    "card": card_command,
     "fit-device": fit_device_command,
     "pack": pack_command,
     "template": template_command,

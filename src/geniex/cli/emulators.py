@@ -10,10 +10,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from geniex import presets
 from geniex.cli.app import console, progress_bars
 from geniex.configuration import TrainingConfig, read_config
-from geniex.emulation import EmulatorCard, TrainingRun, load_card, save, train
+from geniex.emulation import EmulatorCard, TrainingRun, save, train
+from geniex.loading import load_emulator
 from geniex.models.circuit import Circuit
 
 __all__ = ["info_command", "train_command"]
@@ -75,11 +75,12 @@ def info_command(
     emulator: Annotated[str, typer.Argument(help="Emulator file, or the name of one that ships with geniex.")],
 ) -> None:
     """What an emulator is: its circuit, cells, range, recipe, and its errors on crossbars never seen in training."""
-    card = presets.emulator_card(emulator) if emulator in presets.emulators() else load_card(emulator)
-    _print_card(emulator, card)
+    _print_card(emulator, load_emulator(emulator)[1])
 
 
 def _print_card(name: str, card: EmulatorCard) -> None:
+    from geniex.report.table import errors_table  # plots are slow to import
+
     table = Table(title=Text(f"Emulator {name}"), title_justify="left", show_header=False)
     for key, value in {
         "crossbar": card.spec,
@@ -91,13 +92,4 @@ def _print_card(name: str, card: EmulatorCard) -> None:
     }.items():
         table.add_row(key, Text(str(value)))
     console.print(table)
-    held_out = Table(
-        title="Error of NF against the exact circuit on crossbars never seen, in percent", title_justify="left"
-    )
-    for column in ("model", "RMSE", "95 % interval", "99th percentile", "largest", "reads"):
-        held_out.add_column(column, justify="left" if column == "model" else "right")
-    for model, e in card.errors.items():
-        held_out.add_row(
-            model, f"{e.rmse:.2f}", f"{e.low:.2f} to {e.high:.2f}", f"{e.p99:.2f}", f"{e.worst:.2f}", str(e.reads)
-        )
-    console.print(held_out)
+    console.print(errors_table("Error of NF against the exact circuit on unseen crossbars, in percent", card.errors))

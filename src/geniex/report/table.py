@@ -1,5 +1,7 @@
 """The results as a table for the terminal. Plain ASCII inside the cells, so that it prints on any console."""
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -8,7 +10,7 @@ from geniex.evaluation.results import Evaluation, ModelResult, NfError
 from geniex.report.formats import DASH, fixed, percent, points, significant, significant_decimals
 from geniex.report.words import out_of_range
 
-__all__ = ["results_table"]
+__all__ = ["errors_table", "results_table"]
 
 HEADERS = (
     "top-1 %\n(95 % interval)",
@@ -34,6 +36,25 @@ def results_table(evaluation: Evaluation) -> Table:
         table.add_column(header, justify="right", no_wrap=True)
     for result in evaluation.models:
         table.add_row(*(Text(cell) for cell in _cells(result)))
+    return table
+
+
+def errors_table(title: str, errors: Mapping[str, NfError]) -> Table:
+    """One row per model: error of the NF against the exact circuit, in percent.
+
+    Args:
+        title: printed as it is.
+        errors: by model.
+    """
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left")
+    for column in ("model", "RMSE", "95 % interval", "99th percentile", "largest", "reads"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for name, error in errors.items():
+        decimals = significant_decimals(error.rmse)
+        rmse, low, high, p99, worst = (
+            fixed(x, decimals) for x in (error.rmse, error.low, error.high, error.p99, error.worst)
+        )
+        table.add_row(Text(name), rmse, f"{low} to {high}", p99, worst, f"{error.reads}")
     return table
 
 
