@@ -9,7 +9,7 @@ from torch import Generator, nn
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import Sinh
-from geniex.evaluation.fidelity import PLOTTED_COLUMNS, TileSampler, compare_with_exact, sample_reads
+from geniex.evaluation.fidelity import PLOTTED_COLUMNS, TileSampler, compare_with_exact, record_digits, sample_reads
 from geniex.functional import HardwareConfig
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
@@ -148,6 +148,22 @@ def test_reads_of_a_layer_are_the_digits_of_its_inputs_and_weights():
     assert {bool((tile == digit).all()) for tile in stored} == {True, False}  # W+ and an empty W-
     assert all((tile == digit).all() or (tile == 0).all() for tile in stored)
     assert len(v) == 2 * 3
+
+
+def test_recorded_digits_are_those_of_inputs_and_weights():
+    """The same layer; crossbars are kept once each, inputs as often as they are read."""
+    config = HardwareConfig(rows=4, cols=16)
+    layer = nn.Linear(4, 4, bias=False)
+    weight = torch.randint(0, 2**15, (4, 4), generator=Generator().manual_seed(0))
+    layer.weight.data = weight / 2.0**13
+    x = torch.tensor([[0x123, 0x450, 0x006, 0x700]]) / 2.0**12
+    recorded = record_digits(layer, config, None, x, 1000, Generator().manual_seed(0))
+    assert {tuple(row) for row in recorded.v_level.tolist()} == {(3, 0, 6, 0), (2, 5, 0, 0), (1, 4, 0, 7)}
+    assert len(recorded.v_level) == 2 * 3
+    digit = torch.stack([weight.T >> shift & 15 for shift in (0, 4, 8, 12)], dim=1).flatten(1).byte()
+    empty, filled = recorded.g_level
+    assert torch.equal(filled, digit)
+    assert not empty.any()
 
 
 def test_layers_that_stay_digital_are_not_sampled(network, images, hardware):

@@ -11,16 +11,16 @@ import torch
 import typer
 from rich.progress import Progress
 
-from geniex.cli.app import asset, console, progress_bars, say
-from geniex.configuration import EvaluationConfig, read_config
-from geniex.evaluation import Evaluation, LabelledImages, RunOptions, evaluate, load_images
+from geniex.cli.app import console, progress_bars, say
+from geniex.cli.subjects import DATA_HELP, NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_images, chosen_network
+from geniex.configuration import EvaluationConfig
+from geniex.evaluation import Evaluation, LabelledImages, RunOptions, evaluate
 from geniex.files import replacing
-from geniex.loading import MODELS, load_models, load_network
+from geniex.loading import MODELS, load_models
 from geniex.models.circuit import Circuit
 
 __all__ = ["demo_command", "evaluate_command"]
 
-EMBEDDED_NETWORK = "geniex.networks:resnet20_cifar100"
 MODEL_HELP = "Models, separated by commas: " + "; ".join(f"{name} ({text})" for name, text in MODELS.items()) + "."
 
 
@@ -32,9 +32,7 @@ def demo_command(
     ),
 ) -> None:
     """Accuracy of an embedded ResNet-20 (CIFAR-100) on the GENIEx paper's crossbar, under several models of it."""
-    with asset("demo.toml") as config_file:
-        config = read_config(config_file, EvaluationConfig)
-    _evaluate(_embedded(), _embedded_images().first(images), models, (config, Path()), out)
+    _evaluate(chosen_network(None, None), chosen_images(None).first(images), models, chosen_config(None), out)
 
 
 def evaluate_command(
@@ -42,22 +40,9 @@ def evaluate_command(
         Path | None,
         typer.Option(help="TOML or YAML file; `geniex template evaluate` prints one. Left out: the demo's."),
     ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            help="Python path `package.module:name` of a network or its maker. Left out: the embedded ResNet-20."
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Its weights: safetensors, or a state dict saved by torch.save.")
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="npz with images uint8 (n, h, w, 3) and labels int64 (n,); `geniex pack` makes one. "
-            "Left out: the embedded images."
-        ),
-    ] = None,
+    network: Annotated[str | None, typer.Option(help=NETWORK_HELP)] = None,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     images: Annotated[
         int | None, typer.Option(help="How many images to classify, drawn with --seed. Left out: all.")
     ] = None,
@@ -72,17 +57,9 @@ def evaluate_command(
     ] = Path("runs/evaluate"),
 ) -> None:
     """Accuracy of a network under several models of the crossbar, each checked against the exact circuit."""
-    if config is None:
-        with asset("demo.toml") as config_file:
-            settings = read_config(config_file, EvaluationConfig)
-    else:
-        settings = read_config(config, EvaluationConfig)
-    labelled = load_images(data).shuffled(seed) if data else _embedded_images().shuffled(seed)
-    labelled = labelled if images is None else labelled.first(images)
-    if network is None and weights is not None:
-        raise ValueError("`--weights` needs `--network`: the embedded network brings its own.")
-    chosen = _embedded() if network is None else load_network(network, weights)
-    _evaluate(chosen, labelled, models, (settings, config.parent if config else Path()), out)
+    settings, chosen = chosen_config(config), chosen_network(network, weights)
+    labelled = chosen_images(data).shuffled(seed)
+    _evaluate(chosen, labelled if images is None else labelled.first(images), models, settings, out)
 
 
 def _evaluate(
@@ -136,13 +113,3 @@ def _with_provenance(evaluation: Evaluation, config: EvaluationConfig) -> Evalua
 def _speed(bars: Progress, task: Any, done: int) -> str:
     elapsed = next(t for t in bars.tasks if t.id == task).elapsed or 0.0
     return f"{done / elapsed:.2f} per second" if done and elapsed > 0.1 else ""
-
-
-def _embedded() -> torch.nn.Module:
-    with asset("resnet20_cifar100.safetensors") as weights:
-        return load_network(EMBEDDED_NETWORK, weights)
-
-
-def _embedded_images() -> LabelledImages:
-    with asset("cifar100_512.npz") as path:
-        return dataclasses.replace(load_images(path), source="CIFAR-100 test images")

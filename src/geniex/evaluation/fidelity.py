@@ -34,7 +34,8 @@ class TileSampler(CrossbarModel):
         """
         super().__init__()
         self.model, self.count, self.generator = model, count, generator
-        self.kept: tuple[Tensor, Tensor, Tensor] | None = None  # keys (read,), v (read, row), g (read, row, col)
+        self.programmed: list[Tensor] = []  # g of each call of `program`: a copy per read would take all the time
+        self.kept: tuple[Tensor, Tensor, Tensor] | None = None  # keys (read,), v (read, row), (read, which g and tile)
 
     @property
     def operating_range(self) -> OperatingRange | None:
@@ -43,10 +44,11 @@ class TileSampler(CrossbarModel):
 
     def program(self, g: Float[Tensor, "*tile row col"]) -> Read:
         """Program the wrapped model; see `CrossbarModel.program`."""
-        inner = self.model.program(g)
+        inner, which = self.model.program(g), len(self.programmed)
+        self.programmed.append(g)
 
         def read(v: Tensor) -> Tensor:
-            self._sample(v, g)
+            self._sample(v, which)
             return inner(v)
 
         return read
@@ -59,11 +61,14 @@ class TileSampler(CrossbarModel):
         """
         if self.kept is None:
             raise RuntimeError("No read with a voltage other than 0 V was seen: are all images black?")
-        return self.kept[1].unsqueeze(-2), self.kept[2]
+        places = self.kept[2].tolist()
+        crossbars = [g.flatten(0, -3) if g.dim() > 2 else g.unsqueeze(0) for g in self.programmed]
+        return self.kept[1].unsqueeze(-2), torch.stack([crossbars[which][tile] for which, tile in places]).cpu()
 
-    def _sample(self, v: Tensor, g: Tensor) -> None:
+    def _sample(self, v: Tensor, which: int) -> None:
         """Every read draws a key; the smallest keys stay, which makes the sample uniform over the whole run."""
-        batch = (*torch.broadcast_shapes(v.shape[:-2], g.shape[:-2]), v.shape[-2])
+        tile_shape = self.programmed[which].shape[:-2]
+        batch = (*torch.broadcast_shapes(v.shape[:-2], tile_shape), v.shape[-2])
         key = torch.rand(batch, generator=self.generator)
         key = torch.where(v.ne(0).any(-1).expand(batch).cpu(), key, 2.0).flatten()
         full = self.kept is not None and len(self.kept[0]) == self.count
@@ -75,10 +80,11 @@ class TileSampler(CrossbarModel):
             return
         tile, entry = chosen // batch[-1], chosen % batch[-1]
         tiles = batch[:-1] or (1,)
+        place = torch.arange(tile_shape.numel()).view(tile_shape).expand(tiles).flatten()[tile.cpu()]
         drawn = (
             key[chosen],
             v.expand(*tiles, *v.shape[-2:]).flatten(0, -3)[tile, entry].cpu(),
-            g.expand(*tiles, *g.shape[-2:]).flatten(0, -3)[tile].cpu(),
+            torch.stack([torch.full_like(place, which), place], -1),
         )
         merged = drawn if self.kept is None else tuple(torch.cat(pair) for pair in zip(self.kept, drawn, strict=True))
         order = merged[0].argsort()[: self.count]

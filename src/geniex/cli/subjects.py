@@ -1,0 +1,50 @@
+"""What commands work on: a configuration, a network and images, each the demo's where the user names none."""
+
+import dataclasses
+from pathlib import Path
+
+from torch import nn
+
+from geniex.cli.app import asset
+from geniex.configuration import EvaluationConfig, read_config
+from geniex.evaluation import LabelledImages, load_images
+from geniex.loading import load_network
+
+__all__ = ["DATA_HELP", "NETWORK_HELP", "WEIGHTS_HELP", "chosen_config", "chosen_images", "chosen_network"]
+
+EMBEDDED_NETWORK = "geniex.networks:resnet20_cifar100"
+NETWORK_HELP = "Python path `package.module:name` of a network or its maker. Left out: the embedded ResNet-20."
+WEIGHTS_HELP = "Its weights: safetensors, or a state dict saved by torch.save."
+DATA_HELP = (
+    "npz with images uint8 (n, h, w, 3) and labels int64 (n,); `geniex pack` makes one. Left out: the embedded images."
+)
+
+
+def chosen_config(path: Path | None) -> tuple[EvaluationConfig, Path]:
+    """A configuration, and the folder that its file names are relative to."""
+    if path is not None:
+        return read_config(path, EvaluationConfig), path.parent
+    with asset("demo.toml") as config_file:
+        return read_config(config_file, EvaluationConfig), Path()
+
+
+def chosen_network(path: str | None, weights: Path | None) -> nn.Module:
+    """A network with its weights.
+
+    Raises:
+        ValueError: if there are weights but no network, or they do not fit.
+    """
+    if path is not None:
+        return load_network(path, weights)
+    if weights is not None:
+        raise ValueError("`--weights` needs `--network`: the embedded network brings its own.")
+    with asset("resnet20_cifar100.safetensors") as own_weights:
+        return load_network(EMBEDDED_NETWORK, own_weights)
+
+
+def chosen_images(path: Path | None) -> LabelledImages:
+    """Images with their labels."""
+    if path is not None:
+        return load_images(path)
+    with asset("cifar100_512.npz") as embedded:
+        return dataclasses.replace(load_images(embedded), source="CIFAR-100 test images")
