@@ -1,5 +1,6 @@
 """The command line as a shell sees it: files, exit codes, what is printed where."""
 
+import errno
 import json
 import os
 import re
@@ -30,7 +31,7 @@ from geniex.models.circuit import Circuit
 from geniex.models.linear import LinearCircuit
 from tests.tolerances import FLOAT32, SAME_ALGORITHM
 
-COMMANDS = ("demo", "evaluate", "solve", "spice", "train", "info", "fit-device", "pack", "template")
+COMMANDS = tuple("demo evaluate solve spice record dataset train info card fit-device pack template".split())
 MODELS = ("digital", "ideal", "linear", "geniex", "reduced", "circuit")
 CONSOLE_SCRIPT = Path(sys.executable).with_name("geniex")
 
@@ -38,6 +39,10 @@ TRAINING = """
 [crossbar]
 rows = 4
 cols = 5
+[dataset]
+crossbars = 30
+inputs = 2
+crossbars_per_shard = 8
 [training]
 steps = 10
 batch = 12
@@ -216,6 +221,7 @@ def test_version_is_printed():
         ["evaluate", "--images", "many"],
         ["solve", "a.npz", "b.npz", "--device", "cubic"],
         ["train", "a.toml", "b", "--dtype", "int8"],
+        ["dataset", "a.toml", "b", "--workers", "0"],
     ],
 )
 def test_mistyped_commands_end_with_2_and_a_word(args):
@@ -504,6 +510,91 @@ def test_what_is_no_emulator_is_refused(trained, tmp_path, content, message):
 def test_a_state_dict_is_no_emulator(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "weights.safetensors")
     assert "is not an emulator of this version" in fail("info", tmp_path / "weights.safetensors")
+
+
+# dataset
+
+
+@pytest.fixture
+def dataset(tmp_path, monkeypatch):
+    """A current folder with a configuration and the dataset that it makes."""
+    monkeypatch.chdir(tmp_path)
+    Path("train.toml").write_text(TRAINING)
+    return succeed("dataset", "train.toml", "data", "--workers", "2")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_a_dataset_is_made_and_an_emulator_of_it(dataset):
+    text = plain(dataset)
+    assert re.search(r"solve .* 30/30 ", text)
+    found = re.search(r"(dataset \w{16}: 30 crossbars with 2 inputs each, seed 0); 4 shards in data, 0\.\d+ MB\.", text)
+    assert found
+    for name in ("one", "two"):
+        succeed("train", "train.toml", f"{name}.safetensors", "--data", "data")
+    assert geniex.emulation.load_card("one.safetensors").provenance["samples"] == found[1]
+    one, two = (geniex.load(f"{name}.safetensors").state_dict() for name in ("one", "two"))
+    assert all(torch.equal(weight, two[name]) for name, weight in one.items())
+
+
+def test_damaged_and_missing_shards_are_made_anew_and_named(dataset):
+    before = contents("data")
+    Path("data/shard-00001.npz").write_bytes(before["shard-00001.npz"][:-9])
+    Path("data/shard-00003.npz").unlink()
+    assert "is not finished: 1 of 4 shards miss." in fail("train", "train.toml", "a.safetensors", "--data", "data")
+    printed = plain(succeed("dataset", "train.toml", "data"))
+    assert "data/shard-00001.npz is made anew: it is not an npz file, or its end is missing." in printed
+    assert re.search(r"check .* 3/3 .* solve .* 30/30", printed)
+    assert contents("data") == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("cols = 5", "cols = 5\nr_sink = 1"), "spec.r_sink = 100.0 instead of 1.0"),
+        (("crossbars = 30", "crossbars = 30\nseed = 1"), "recipe.seed = 0 instead of 1"),
+    ],
+)
+def test_a_folder_of_another_dataset_is_left_alone(dataset, change, message):
+    before = contents("data")
+    Path("train.toml").write_text(TRAINING.replace(*change))
+    assert f"data holds another dataset: {message}. Give another folder" in fail("dataset", "train.toml", "data")
+    assert contents("data") == before
+
+
+def test_a_dataset_of_another_crossbar_is_not_learned_from(dataset):
+    Path("train.toml").write_text(TRAINING.replace("cols = 5", "cols = 5\nr_sink = 1"))
+    message = "The dataset data was made for something else: spec.r_sink = 100.0 instead of 1.0. Make one"
+    assert message in fail("train", "train.toml", "a.safetensors", "--data", "data")
+    assert "There is no dataset in none." in fail("train", "train.toml", "a.safetensors", "--data", "none")
+    assert sorted(path.name for path in Path().iterdir()) == ["data", "train.toml"]
+
+
+def test_a_full_disk_ends_a_dataset_in_words(dataset, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for shard in (0, 2):
+        Path(f"data/shard-0000{shard}.npz").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        message = "data/shard-00000.npz cannot be written: No space left on device. 2 of 4 shards are whole and stay."
+        assert message in fail("dataset", "train.toml", "data")
+    assert sorted(contents("data")) == ["manifest.json", "shard-00001.npz", "shard-00003.npz"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--scheduler", "tcp://127.0.0.1:8786"], "A Dask cluster needs Dask: pip install 'geniex[dask]'."),
+        (["--scheduler", "tcp://127.0.0.1:8786", "--workers", "2"], "`workers` are threads of this machine"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_refused(dataset, monkeypatch, options, message):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert message in fail("dataset", "train.toml", "data", *options)
 
 
 # fit-device
@@ -870,7 +961,11 @@ def test_black_images_fail_the_comparison_with_a_reason(workspace):
     [
         (RuntimeError("3 of 4 circuits did not converge"), 1, "Error: 3 of 4 circuits did not converge\n"),
         (MemoryError(), 1, "Error: MemoryError\n"),
-        (KeyboardInterrupt(), 1, "Error: Stopped. `evaluate` and `demo` continue where they were; other commands"),
+        (
+            KeyboardInterrupt(),
+            1,
+            "Error: Stopped. `demo`, `evaluate`, `dataset` and `train` continue where they were; others",
+        ),
         (OSError(28, "No space left on device"), 2, "Error: [Errno 28] No space left on device\n"),
         (
             ValueError("[bold]a[/] b :x: " + "long " * 60 + "end"),
@@ -975,3 +1070,25 @@ def test_a_killed_run_leaves_whole_batches_and_continues(workspace):
     in_one_go = json.loads(Path("elsewhere/results.json").read_text())["models"]
     for one, other in zip(continued, in_one_go, strict=True):
         assert one | {"seconds_per_image": 0} == other | {"seconds_per_image": 0}
+
+
+def test_a_killed_dataset_keeps_whole_shards_and_continues(tmp_path):
+    config, folder = tmp_path / "train.toml", tmp_path / "data"
+    config.write_text(TRAINING.replace("crossbars = 30", "crossbars = 4000"))
+    process = start("dataset", config, folder)
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("shard-*.npz"))) < 3 and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("shard-*.npz")}
+    assert 3 <= len(before) < 500
+    process = start("dataset", config, folder, "--workers", "2")
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
+    assert "made anew" not in stdout
+    assert before.items() < {path: path.stat().st_mtime_ns for path in folder.iterdir()}.items()
+    succeed("dataset", config, tmp_path / "elsewhere", "--workers", "1")
+    assert contents(folder) == contents(tmp_path / "elsewhere")

@@ -1,10 +1,12 @@
 import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
-from geniex.files import read_npz, replacing
+from geniex.files import exclusive, read_npz, replacing
 
 
 def test_arrays_come_back_by_name(tmp_path):
@@ -66,3 +68,24 @@ def test_a_failure_leaves_the_old_file(tmp_path, error):
 def test_a_block_that_writes_nothing_fails(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.txt"):
         pass
+
+
+def test_a_folder_is_for_one_at_a_time(tmp_path):
+    with exclusive(tmp_path):
+        with pytest.raises(OSError, match=f"Another process is at work in {tmp_path}"), exclusive(tmp_path):
+            pass
+    with exclusive(tmp_path):
+        assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_process_lets_go_of_its_folder(tmp_path):
+    code = f"import pathlib, time; from geniex.files import exclusive\nwith exclusive(pathlib.Path({str(tmp_path)!r})):"
+    command = [sys.executable, "-c", f"{code}\n    print('in', flush=True)\n    time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "in\n"
+        with pytest.raises(OSError, match="Another process"), exclusive(tmp_path):
+            pass
+        process.kill()
+        process.wait()
+        with exclusive(tmp_path):
+            pass

@@ -5,24 +5,32 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["read_npz", "replacing"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+__all__ = ["exclusive", "read_npz", "replacing"]
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz file, by name.
+def read_npz(source: Path | BytesIO) -> dict[str, np.ndarray]:
+    """All arrays of an npz file, by name; an open file is closed.
 
     Raises:
         ValueError: if it is cut short, damaged, something else, or holds Python objects, which are never unpickled.
     """
-    if not zipfile.is_zipfile(path):
+    if not zipfile.is_zipfile(source):
         raise ValueError("it is not an npz file, or its end is missing.")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
+        with source.open("rb") if isinstance(source, Path) else source as file:
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                content = {name: arrays[name] for name in arrays.files}
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"it is damaged, or holds Python objects: {error}.") from error
     foreign = [name for name, array in content.items() if not isinstance(array, np.ndarray)]
@@ -41,3 +49,26 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """One process at a time in a folder. A killed process lets go of it. Windows and some network disks cannot tell.
+
+    Raises:
+        OSError: if another process is in it.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(f"Another process is at work in {folder}. Wait until it has finished, or stop it.") from error
+        except OSError:  # no locks on this disk: what is written is whole in any case
+            pass
+        yield
+    finally:
+        os.close(descriptor)

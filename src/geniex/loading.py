@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
 
 import torch
 from safetensors import SafetensorError
@@ -18,6 +17,7 @@ from geniex.configuration import EvaluationConfig, TrainingConfig
 from geniex.devices.description import describe_device, flattened
 from geniex.emulation.card import EmulatorCard
 from geniex.emulation.checkpoint import load, load_card
+from geniex.hints import differences
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
@@ -119,11 +119,10 @@ def check_circuit(name: str, card: EmulatorCard, config: EvaluationConfig | Trai
     """Raise ValueError unless sizes, resistances and cells of an emulator are those of the configuration."""
     wanted = {**vars(config.crossbar.build()), **flattened(describe_device(config.cell.build()))}
     made_for = {**vars(card.spec), **flattened(card.device)}
-    different = [key for key in {**wanted, **made_for} if wanted.get(key) != made_for.get(key)]
+    different = differences(made_for, wanted)
     if different:
-        pairs = ", ".join(f"{key} = {_brief(made_for, key)} instead of {_brief(wanted, key)}" for key in different)
         raise ValueError(
-            f"The emulator {name!r} was made for another crossbar: {pairs}. Train one for this configuration "
+            f"The emulator {name!r} was made for another crossbar: {different}. Train one for this configuration "
             "with `geniex train`, or name another in `emulator.file`."
         )
 
@@ -147,10 +146,6 @@ def _emulator(config: EvaluationConfig, folder: Path) -> Geniex:
     network, card = load_emulator(config.emulator.file, folder)
     check_circuit(config.emulator.file, card, config)
     return network
-
-
-def _brief(values: dict[str, object], key: str) -> str:
-    return shorten(str(values.get(key)), 60)
 
 
 def _load_weights(network: nn.Module, path: Path) -> None:

@@ -3,15 +3,17 @@
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 
-__all__ = ["work_off"]
+__all__ = ["in_order", "work_off"]
 
 Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 def work_off(parts: Iterable[Part], workers: Sequence[Callable[[Part], None]]) -> None:
@@ -39,6 +41,32 @@ def work_off(parts: Iterable[Part], workers: Sequence[Callable[[Part], None]]) -
         for future in futures:
             future.result()
     finally:
+        torch.set_num_threads(total)
+
+
+def in_order(
+    parts: Iterable[Part], work: Callable[[Part], Result], threads: int, ahead: int
+) -> Generator[Result, None, None]:
+    """Results in the order of `parts`, of which there may be no end. They come from threads with one of torch's each.
+
+    Args:
+        parts: what to work on.
+        work: called with each part; what it raises is raised here.
+        threads: that work.
+        ahead: parts given to them before their result is asked for.
+    """
+    total = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, "geniex-ahead", torch.set_num_threads, (1,))
+    coming: deque[Future[Result]] = deque()
+    try:
+        for part in parts:
+            coming.append(pool.submit(work, part))
+            if len(coming) > ahead:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(total)
 
 

@@ -4,9 +4,11 @@ from geniex.cli.app import app, readable
 from geniex.cli.card import card_command
 from geniex.cli.circuits import solve_command
 from geniex.cli.data import pack_command, template_command
+from geniex.cli.dataset import dataset_command
 from geniex.cli.devices import fit_device_command
 from geniex.cli.emulators import info_command, train_command
 from geniex.cli.evaluate import demo_command, evaluate_command
+from geniex.cli.record import record_command
 from geniex.cli.spice import spice_command
 
 __all__ = ["app", "main"]
@@ -16,6 +18,8 @@ COMMANDS = {
     "evaluate": evaluate_command,
     "solve": solve_command,
     "spice": spice_command,
+    "record": record_command,
+    "dataset": dataset_command,
     "train": train_command,
     "info": info_command,
     "card": card_command,

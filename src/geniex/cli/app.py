@@ -9,12 +9,21 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 import geniex
+from geniex.emulation.samples import Advance
 
-__all__ = ["app", "asset", "console", "progress_bars", "readable", "say"]
+__all__ = ["app", "asset", "console", "progress_bars", "readable", "say", "stages"]
 
 app = typer.Typer(
     name="geniex",
@@ -39,7 +48,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         except (RuntimeError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
         except KeyboardInterrupt:
-            _fail("Stopped. `evaluate` and `demo` continue where they were; other commands start again.", 1)
+            _fail("Stopped. `demo`, `evaluate`, `dataset` and `train` continue where they were; others start again.", 1)
 
     return run
 
@@ -60,6 +69,18 @@ def progress_bars() -> Progress:
         TextColumn("{task.fields[note]}"),
         console=console,
     )
+
+
+def stages(bars: Progress) -> Advance:
+    """What shows the progress of something in stages: a bar for each, made when it begins."""
+    tasks: dict[str, TaskID] = {}
+
+    def advance(stage: str, done: int, total: int, note: str) -> None:
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total, note="")
+        bars.update(tasks[stage], completed=done, note=note)
+
+    return advance
 
 
 @contextmanager

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from geniex.cli.app import console, progress_bars
+from geniex.cli.app import console, progress_bars, stages
 from geniex.configuration import TrainingConfig, read_config
-from geniex.emulation import EmulatorCard, TrainingRun, save, train
+from geniex.emulation import EmulatorCard, StoredSamples, TrainingRun, open_dataset, save, train
 from geniex.loading import load_emulator
 from geniex.models.circuit import Circuit
 
@@ -22,6 +22,10 @@ __all__ = ["info_command", "train_command"]
 def train_command(
     config: Annotated[Path, typer.Argument(help="TOML or YAML file; `geniex template train` prints one.")],
     out: Annotated[Path, typer.Argument(help="Emulator file to write (.safetensors).")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of `geniex dataset` to learn from. Left out: crossbars solved anew for each step."),
+    ] = None,
     dtype: Annotated[
         Literal["float32", "float16"], typer.Option(help="Of the stored weights; float16 halves the file.")
     ] = "float32",
@@ -39,16 +43,12 @@ def train_command(
     if out.is_dir():
         raise ValueError(f"{out} is a folder; give the name of the file to write.")
     out.parent.mkdir(parents=True, exist_ok=True)
+    sampling, window = settings.sampling(config.parent), settings.window()
+    source = None if data is None else StoredSamples(open_dataset(data), circuit, window)
     with progress_bars() as bars:
-        tasks: dict[str, Any] = {}
-
-        def advance(stage: str, done: int, total: int, note: str) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total, note="")
-            bars.update(tasks[stage], completed=done, note=note)
-
-        run = TrainingRun(state=out.with_name(f"{out.name}.state"), advance=advance, log=_log_to(log))
-        network, card = train(circuit, settings.sampling(config.parent), settings.window(), settings.recipe(), run)
+        state = out.with_name(f"{out.name}.state")
+        run = TrainingRun(source=source, state=state, advance=stages(bars), log=_log_to(log))
+        network, card = train(circuit, sampling, window, settings.recipe(), run)
     save(out, network, card, getattr(torch, dtype))
     _print_card(str(out), card)
 

@@ -24,7 +24,7 @@ from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval,
 from geniex.devices import DeviceModel, Ohmic, SeriesAccess, Sinh
 from geniex.devices.description import build_device, describe_device, read_device
 from geniex.digital import Accumulator, FixedPoint
-from geniex.emulation.recipe import TrainingRecipe
+from geniex.emulation.recipe import DatasetRecipe, TrainingRecipe
 from geniex.emulation.recorded import load_digits
 from geniex.emulation.sampling import Corners, DigitSampling, MixedDigits, Mixture
 from geniex.evaluation.images import Preprocess
@@ -347,10 +347,11 @@ class DigitSection(Section):
 
 
 class DatasetSection(Section):
-    """How much `geniex dataset` solves. `geniex train` uses it where it is given such a dataset."""
+    """How much `geniex dataset` solves, for `geniex train --data`."""
 
     crossbars: int = Field(default=20_000, ge=1, description="crossbars to draw and solve")
     inputs: int = Field(default=4, ge=1, description="inputs on each crossbar")
+    crossbars_per_shard: int = Field(default=512, ge=1, description="crossbars in one file, made or lost as a whole")
     seed: int = Field(default=0, ge=0, lt=2**63 - 1, description="of everything random")
 
 
@@ -409,6 +410,10 @@ class TrainingConfig(Section):
             shares = [shares[0] - digits.recorded_share, shares[1], digits.recorded_share]
         used = [(part, share) for part, share in zip(parts, shares, strict=True) if share > 0]
         return used[0][0] if len(used) == 1 else Mixture(*(tuple(column) for column in zip(*used, strict=True)))
+
+    def dataset_recipe(self) -> DatasetRecipe:
+        """Amounts of a dataset."""
+        return DatasetRecipe(**self.dataset.model_dump())
 
     def recipe(self) -> TrainingRecipe:
         """Amounts and rates."""

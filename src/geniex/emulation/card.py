@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 
 from geniex.circuit.spec import CrossbarSpec
-from geniex.emulation.dataset import Samples
+from geniex.emulation.samples import Samples
 from geniex.models.base import CrossbarModel
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices.description import describe_device
-from geniex.emulation.dataset import Samples, solve_samples
+from geniex.emulation.samples import Samples, check_bits, solve_samples
 from geniex.emulation.sampling import DigitSampling, describe_sampling, generator_of
 from geniex.models.base import CrossbarModel, check_range, in_own_precision
 from geniex.models.circuit import Circuit
@@ -186,11 +186,7 @@ def _check(
     for name, count in zip(("crossbars", "inputs"), size, strict=True):
         if count < 1:
             raise ValueError(f"`{name}` must be at least 1; got {count}.")
-    if (sampling.v_bits, sampling.g_bits) != (window.v_bits, window.g_bits):
-        raise ValueError(
-            f"`sampling` draws digits of {sampling.v_bits} and {sampling.g_bits} bits, `window` has {window.v_bits} "
-            f"and {window.g_bits}. Make them equal."
-        )
+    check_bits(sampling, window)
     check_range(model, OperatingRange(spec.rows, spec.cols, 0.0, window.v_max, window.g_off, window.g_on))
 
 

@@ -1,9 +1,31 @@
-"""How an emulator is trained: amounts and rates, in one value that its card repeats."""
+"""How much is solved and how it is fitted: amounts and rates, in values that datasets and cards repeat."""
 
 import dataclasses
 from dataclasses import dataclass
 
-__all__ = ["TrainingRecipe"]
+__all__ = ["DatasetRecipe", "TrainingRecipe"]
+
+
+@dataclass(frozen=True)
+class DatasetRecipe:
+    """How much to draw and solve for a dataset.
+
+    Attributes:
+        crossbars: number of crossbars.
+        inputs: inputs on each of them.
+        crossbars_per_shard: crossbars in one file, which is what a kill can cost, and part of the draw.
+        seed: of everything random.
+    """
+
+    crossbars: int = 20_000
+    inputs: int = 4
+    crossbars_per_shard: int = 512
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("crossbars", "inputs", "crossbars_per_shard"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` must be positive; got {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,17 @@ from torch import Tensor
 
 from geniex.devices.description import describe_device
 from geniex.emulation.card import EmulatorCard, held_out_errors
-from geniex.emulation.dataset import Samples, solve_samples
 from geniex.emulation.progress import Progress, ProgressFile
 from geniex.emulation.recipe import TrainingRecipe
+from geniex.emulation.samples import Advance, Samples, check_bits, solve_samples
 from geniex.emulation.sampling import DigitSampling, describe_sampling, generator_of
 from geniex.emulation.source import FreshSamples, SampleSource
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling
 from geniex.window import Window
 
-__all__ = ["Advance", "TrainingRun", "train"]
+__all__ = ["TrainingRun", "train"]
 
-Advance = Callable[[str, int, int, str], None]
-"""Called with a stage, the amount done, the total, and a note, as training goes on."""
 Log = Callable[[int, dict[str, float]], None]
 """Called with a step and named numbers."""
 
@@ -75,11 +73,7 @@ def train(
     Raises:
         ValueError: if the digits of `sampling` are not those of `window`, or the state is that of another run.
     """
-    if (sampling.v_bits, sampling.g_bits) != (window.v_bits, window.g_bits):
-        raise ValueError(
-            f"`sampling` draws digits of {sampling.v_bits} and {sampling.g_bits} bits, `window` has {window.v_bits} "
-            f"and {window.g_bits}. Make them equal."
-        )
+    check_bits(sampling, window)
     started, run = time.perf_counter(), run or TrainingRun()
     task = _Task(circuit, sampling, window, recipe)
     source = run.source or FreshSamples(circuit, sampling, window, recipe.inputs)

@@ -1,0 +1,48 @@
+"""Work in threads: results in order, only so many ahead, errors passed on."""
+
+import itertools
+import threading
+import time
+
+import pytest
+import torch
+
+from geniex.threads import in_order
+
+
+def test_results_come_in_order_though_later_parts_are_done_first():
+    def wait(part):
+        time.sleep(0.05 if part == 0 else 0)
+        return part
+
+    assert list(in_order(range(20), wait, threads=4, ahead=4)) == list(range(20))
+
+
+def test_endless_parts_are_begun_only_so_far_ahead():
+    begun = []
+    results = in_order(itertools.count(), begun.append, threads=2, ahead=3)
+    for count in range(1, 6):
+        next(results)
+        assert len(begun) <= count + 3
+    results.close()
+
+
+def test_threads_have_one_of_torchs_each_and_this_one_keeps_its_own():
+    before = torch.get_num_threads()
+    found = list(in_order(range(4), lambda part: (torch.get_num_threads(), threading.current_thread()), 2, 2))
+    assert {count for count, _ in found} == {1}
+    assert threading.main_thread() not in {thread for _, thread in found}
+    assert torch.get_num_threads() == before
+
+
+def test_an_error_in_a_thread_is_raised_here_and_ends_the_rest():
+    done = []
+
+    def fail(part):
+        if part == 2:
+            raise OSError("disk")
+        done.append(part)
+
+    with pytest.raises(OSError, match="disk"):
+        list(in_order(range(100), fail, threads=1, ahead=2))
+    assert len(done) < 10
