@@ -1,0 +1,40 @@
+"""Benchmarks run, and say what their columns promise: at sizes that take no time, whose times mean nothing."""
+
+import pytest
+from benchmarks import frontier, program, read, reduced
+
+from geniex.circuit.spec import CrossbarSpec
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch):
+    monkeypatch.setattr("benchmarks.timing.SHORTEST", 1e-6)
+
+
+def test_reads_have_times_and_errors_and_a_picture(tmp_path):
+    rows = list(read.rows(volts=(0.25,), shape=(2, 1)))
+    found = {row["model"]: row for row in rows}
+    assert found["Ideal"]["multiply-adds"] == found["LinearCircuit"]["x below linear"] == 1
+    assert found["ReducedOrder, order 3"]["x below linear"] > 1000  # the issue's aim at 0.25 V
+    assert all(row["read, us"] > 0 and row["program, ms"] > 0 for row in rows)
+    frontier.draw(rows, tmp_path / "cost.svg")
+    assert "<svg" in (tmp_path / "cost.svg").read_text()
+
+
+def test_multiply_adds_are_those_of_the_products():
+    """Order 3, 64x64: 2 functions x 2 + 1 x (2 + 1/64) + 1 x 1 + 1 for the coupling, 4 polynomials of degree 9."""
+    model = read.models(0.25)["ReducedOrder, order 3"]
+    assert read.multiply_adds(model) == pytest.approx(4 + 2 + 1 / 64 + 1 + 1 + 4 * 9 / 64, rel=1e-12)
+
+
+def test_more_functions_of_the_input_err_less():
+    case = reduced.Case("small", CrossbarSpec(8, 6, 2000.0, 500.0, 20.0, 20.0))
+    (row,) = reduced.rows((case,), shape=(2, 8))
+    assert row["linear, %"] > row["1, %"] > row["2, %"] > row["all, %"]
+    assert row["1, x"] == pytest.approx(row["linear, %"] / row["1, %"])
+
+
+def test_crossbars_are_programmed(monkeypatch):
+    monkeypatch.setattr(program, "THREADS", (1,))
+    rows = list(program.rows(crossbars=3))
+    assert {row["model"] for row in rows} == {"LinearCircuit", "ReducedOrder"}
