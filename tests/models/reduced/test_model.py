@@ -105,6 +105,32 @@ def test_each_order_is_closer_than_the_one_before():
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.parametrize("size", [(64, 1), (1, 1), (1, 64), (3, 2)], ids=str)
+@pytest.mark.parametrize("device", [Sinh(0.25), Ohmic()], ids=["sinh", "ohmic"])
+def test_single_rows_and_columns(size, device):
+    """0.02 % when this was written; one column has no others to be coupled with."""
+    spec, generator = CrossbarSpec(*size), torch.Generator().manual_seed(0)
+    v = Window().voltages(torch.randint(1, 16, (20, size[0]), generator=generator), torch.float64)
+    g = Window().conductances(torch.randint(0, 16, (4, *size), generator=generator), torch.float64)
+    reduced, exact = ReducedOrder(spec, device, _levels(0.25))(v, g), Circuit(spec, device)(v, g)
+    torch.testing.assert_close(reduced, exact, rtol=1e-3, atol=0)
+
+
+def test_programming_does_not_depend_on_threads():
+    g = 1e-5 * torch.rand(70, 32, 32, generator=torch.Generator().manual_seed(0))
+    v, threads = torch.full((1, 32), 0.2), torch.get_num_threads()
+    model = ReducedOrder(CrossbarSpec(32, 32), Sinh(0.25), _levels(0.25))
+    try:
+        found = []
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            found.append(model.program(g))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(*(read(v) for read in found), rtol=1e-6, atol=0)
+
+
 def test_with_ohmic_cells_it_is_the_linear_circuit_up_to_the_profile_of_bit_lines():
     reduced, _ = _ratio(NOMINAL, Ohmic(), Window(0.25))
     assert reduced.rmse < 0.005

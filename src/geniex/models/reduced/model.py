@@ -5,7 +5,7 @@ and the columns' influence on each other one matrix. docs/reduced_order.md deriv
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +19,7 @@ from geniex.models.guard import OperatingRange
 from geniex.models.reduced.ladders import Ladders
 from geniex.models.reduced.reading import read as read_one
 from geniex.models.reduced.tables import Order, Tables, basis, tabulate
+from geniex.threads import in_order
 
 if TYPE_CHECKING:
     from geniex.models.reduced.kernels import CompiledRead
@@ -72,10 +73,7 @@ class ReducedOrder(CrossbarModel):
         check_conductances(g, self.spec)
         order, levels = self.terms, self.basis.levels.to(g)
         flat = g.reshape(-1, self.spec.rows, self.spec.cols).double()
-        crossbars: list[Tables] = []
-        for part in flat.split(max(1, CELLS_AT_ONCE // (self.spec.rows * self.spec.cols))) if len(flat) else ():
-            tables = [table.to(g.dtype).unbind() for table in tabulate(self.ladders, self.basis, part, order)]
-            crossbars.extend(Tables(*one) for one in zip(*tables, strict=True))
+        crossbars = [Tables(*(table.to(g.dtype) for table in tables)) for tables in self._tables(flat)]
         which = torch.arange(len(flat)).view(g.shape[:-2])
         bounds = self.operating_range
         compiled = functools.cache(lambda: _compiled(crossbars, levels, order))
@@ -96,6 +94,20 @@ class ReducedOrder(CrossbarModel):
             return i.view(*tile, v.shape[-2], self.spec.cols)
 
         return read
+
+    def _tables(self, g: Float[Tensor, "crossbar row col"]) -> Iterator[Tables]:
+        """Tables of each crossbar; some crossbars together fill a core, and each core has its own."""
+        parts = g.split(max(1, CELLS_AT_ONCE // g[0].numel())) if len(g) else ()
+        threads = min(torch.get_num_threads(), len(parts)) if g.device.type == "cpu" else 1
+        if threads > 1 and not (torch.is_grad_enabled() and g.requires_grad):
+            done = in_order(parts, torch.no_grad()(self._tabulate), threads, threads)
+        else:
+            done = map(self._tabulate, parts)
+        for tables in done:
+            yield from (Tables(*one) for one in zip(*(table.unbind() for table in tables), strict=True))
+
+    def _tabulate(self, g: Float[Tensor, "crossbar row col"]) -> Tables:
+        return tabulate(self.ladders, self.basis, g, self.terms)
 
 
 def _can_be_compiled(v: Tensor, g: Tensor) -> bool:

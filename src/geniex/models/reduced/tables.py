@@ -176,7 +176,8 @@ class _Rows:
         self.d = _mean(typical, slope)
         line = word_line(ladders.spec)
         self.a, self.b = line.coupling(self.d)
-        self.others = self.d * (line.potentials(self.d, self.d) - self.a * self.b * self.d)
+        to_others = line.potentials(self.d, self.d) - self.a * self.b * self.d
+        self.others = self.d * to_others.clamp(min=0.0)  # of a single column, rounding of either sign
         self.resistance = word_line_resistance(ladders.spec, self.d)
 
     def coupling(self, weight: Tensor, profile: Tensor) -> Tensor:
