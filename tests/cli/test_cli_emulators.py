@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 import geniex
-from geniex.report.formats import significant
+from geniex.report.formats import significant_decimals
 from tests.cli.commands import TRAINING, fail, plain, start, succeed
 
 # train and info
@@ -33,8 +33,9 @@ def test_info_says_what_an_emulator_is(trained):
         assert words in text
     card = geniex.emulation.load_card(trained[0] / "tiny.safetensors")
     for model, error in card.errors.items():
-        assert f" {model} {significant(error.rmse)} " in text
-        assert f"{error.low:.2f} to {error.high:.2f}" in text
+        decimals = significant_decimals(error.rmse)
+        rmse, low, high = (f"{x:.{decimals}f}" for x in (error.rmse, error.low, error.high))
+        assert f" {model} {rmse} {low} to {high} " in text
 
 
 def test_info_knows_shipped_emulators_by_name():

@@ -26,7 +26,7 @@ MODEL_HELP = "Models, separated by commas: " + "; ".join(f"{name} ({text})" for 
 
 def demo_command(
     images: Annotated[int, typer.Option(help="How many of the 512 embedded test images to classify.")] = 128,
-    models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex",
+    models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex,reduced",
     out: Annotated[Path, typer.Option(help="Folder for results.json, report.html and the results of batches.")] = Path(
         "runs/demo"
     ),
@@ -46,7 +46,7 @@ def evaluate_command(
     images: Annotated[
         int | None, typer.Option(help="How many images to classify, drawn with --seed. Left out: all.")
     ] = None,
-    models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex",
+    models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex,reduced",
     seed: Annotated[int, typer.Option(min=0, help="Of the order in which images are drawn.")] = 0,
     out: Annotated[
         Path,
