@@ -9,28 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import matplotlib as mpl
 import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from studies.pictures import drawing, write
 
 from geniex.report.palette import looks
 
 __all__ = ["draw", "main"]
 
-INK, FAINT, GRID = "#2b3138", "#8a929b", "#e9ecef"
-STYLE = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9.5,
-    "svg.hashsalt": "geniex",  # the same rows give the same file
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-}
 RANGES = (0.8, 800), (4e-5, 60)
 KINDS = {
     "Ideal": "ideal",
@@ -69,23 +57,19 @@ def main(
 def draw(rows: Sequence[dict[str, Any]], picture: Path) -> None:
     """One panel per voltage."""
     volts = sorted({row["V"] for row in rows})
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1 + 4.4 * len(volts), 4.4), layout="constrained", facecolor="white")
+    with drawing():
+        figure = Figure(figsize=(1 + 4.4 * len(volts), 4.4), layout="constrained")
         panels = figure.subplots(1, len(volts), sharex=True, sharey=True, squeeze=False)[0]
         for panel, v_max in zip(panels, volts, strict=True):
             _panel(panel, [row for row in rows if row["V"] == v_max])
             panel.set_title(f"inputs up to {v_max:g} V", loc="left", fontsize=10.5, fontweight="bold")
         panels[0].set_ylabel("error of NF against the exact circuit, RMSE (%)")
         figure.supxlabel("time of a read, in units of the bare matrix product's", fontsize=9.5)
-        figure.savefig(picture, dpi=200, metadata={"Date": None} if picture.suffix == ".svg" else None)
+        write(figure, picture)
 
 
 def _panel(panel: Axes, rows: Sequence[dict[str, Any]]) -> None:
     panel.set(xscale="log", yscale="log", xlim=RANGES[0], ylim=RANGES[1])
-    panel.grid(color=GRID, linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.spines[["left", "bottom"]].set_color(FAINT)
     panel.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}x"))
     panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     panel.yaxis.set_major_locator(LogLocator(numticks=12))

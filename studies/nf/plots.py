@@ -4,34 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 from studies.nf.setups import NOMINAL
 from studies.nf.tables import called
+from studies.pictures import FAINT, INK, drawing, write
 
 from geniex.report.palette import EXACT_FILL, EXACT_LINE, looks
 
 __all__ = ["draw_plots", "nf_by_axis", "ranges_of_f"]
 
-INK, FAINT, GRID = "#2b3138", "#8a929b", "#e9ecef"
-STYLE = {
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": GRID,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "svg.hashsalt": "geniex",
-}
 AXES = {  # label, unit of the label in SI, ticks, nominal value
     "size": ("rows and columns", 1, (16, 32, 64, 128), 64),
     "r_on": (r"R$_\mathrm{on}$ (kΩ)", 1e3, (50, 100, 200, 300), 100),
@@ -49,12 +32,12 @@ Rows = Sequence[dict[str, Any]]
 
 def draw_plots(results: dict[str, Any], folder: Path) -> None:
     """Write both pictures as SVG into `folder`; the same results make the same files."""
-    with matplotlib.rc_context(STYLE):
+    with drawing():
         for name, figure in (
             ("nf_by_axis", nf_by_axis(results["sweep"])),
             ("ranges_of_f", ranges_of_f(results["ranges"])),
         ):
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            write(figure, folder / f"{name}.svg")
 
 
 def nf_by_axis(points: Rows) -> Figure:
