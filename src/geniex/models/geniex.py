@@ -22,7 +22,8 @@ from geniex.models.guard import OperatingRange
 
 __all__ = ["Geniex", "Scaling"]
 
-CHUNK_ACTIVATIONS = 2**20  # hidden activations held at once: cache-sized
+INPUTS_AT_ONCE = 512
+CHUNK_ACTIVATIONS = 2**18  # hidden activations held at once: cache-sized
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,9 @@ class Geniex(CrossbarModel):
         self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]
     ) -> Float[Tensor, "*tile input col"]:
         """The current in ampere that f_R divides."""
-        s = self.scaling
-        if len(s.curve) == 1:
-            return (v * s.curve[0] if s.curve[0] != 1 else v) @ g
-        share = v / s.v_max
-        factor = s.curve[-2] + s.curve[-1] * share
-        for coefficient in s.curve[-3::-1]:
-            factor = torch.addcmul(torch.full_like(share[..., :1], coefficient), factor, share)
+        *others, factor = (v.new_tensor(c / self.scaling.v_max**power) for power, c in enumerate(self.scaling.curve))
+        for coefficient in reversed(others):
+            factor = torch.addcmul(coefficient, factor, v)
         return (v * factor) @ g
 
     def ratio(
@@ -133,10 +130,13 @@ class Geniex(CrossbarModel):
         def read(v: Tensor) -> Tensor:
             check_voltages(v, g)
             self.guard.check_voltages(v, bounds)
+            at_once = INPUTS_AT_ONCE if v.device.type == "cpu" else max(1, v.shape[-2])
+            parts = [in_cache(part) for part in v.split(at_once, dim=-2)]
+            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+
+        def in_cache(v: Tensor) -> Tensor:
             f = _ratio_in_chunks(v @ from_voltage, half, weight, offset)
-            return self.reference(v, g) / f.clamp(
-                min=s.f_min / 2
-            )  # a network may miss; a current must not change its sign
+            return self.reference(v, g) / f.clamp_(min=s.f_min / 2)  # however far it errs, no current changes its sign
 
         return read
 
@@ -156,7 +156,11 @@ def _ratio_in_chunks(driven: Tensor, half: Tensor, weight: Tensor, offset: Tenso
     step = max(1, CHUNK_ACTIVATIONS // max(1, inputs * hidden))
     parts = []
     for k in range(0, max(count, 1), step):
-        first = which[k : k + step]
-        shared = driven[first] if step > 1 else driven[int(first)].unsqueeze(0)
-        parts.append(torch.maximum(shared, -half[k : k + step]) @ weight.mT + offset[k : k + step])
-    return torch.cat(parts).view(*tile, inputs, len(weight))
+        if step == 1:  # one product of matrices: a batch of one takes longer
+            active = torch.maximum(driven[int(which[k])], -half[k])
+            parts.append(torch.addmm(offset[k], active, weight.mT).unsqueeze(0))
+        else:
+            active = torch.maximum(driven[which[k : k + step]], -half[k : k + step])
+            parts.append(active @ weight.mT + offset[k : k + step])
+    found = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return found.view(*tile, inputs, len(weight))
