@@ -1,4 +1,4 @@
-"""What an emulator's error depends on: reference current, width, data, sampling. Writes curves.json.
+"""What an emulator's error depends on: reference current, width, data, sampling. Writes curves.json and curves.svg.
 
 One change at a time from the shipped recipe of the 64x64 crossbar at 0.25 V, with fewer steps and without corners.
 Errors are root mean squares of NF in percent, on unseen crossbars of the training's sampling while it goes on and, at
@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from studies.emulators.plot import draw
+from tests.emulation.references import reference
 
 from geniex import Circuit, Geniex, Sinh, presets
 from geniex.emulation import MixedDigits, SampleSource, TrainingRecipe, TrainingRun, train
@@ -28,7 +29,6 @@ from geniex.nf import nf_error
 from geniex.window import Window
 
 FOLDER = Path(__file__).parent
-REFERENCES = FOLDER.parents[1] / "tests" / "references" / "emulator"
 RECIPE = TrainingRecipe(steps=6000, inputs=3, precision="bfloat16", checks=60, patience=60)
 
 
@@ -89,19 +89,15 @@ def run(case: Case) -> dict[str, Any]:
         "v_max": case.v_max,
         "curve": curve,
         "unseen": {name: error.rmse for name, error in card.errors.items()},
-        "reference": references(network, case.v_max),
+        "reference": _references(network, case.v_max),
         "seconds": card.provenance["seconds"],
     }
 
 
-def references(network: Geniex, v_max: float) -> dict[str, float]:
+def _references(network: Geniex, v_max: float) -> dict[str, float]:
     """Errors of the network and of the linear circuit on crossbars solved by another program."""
-    file = np.load(REFERENCES / f"64_100k_v{round(1000 * v_max)}.npz")
-    window = Window(v_max)
-    v, g = (torch.from_numpy(file[f"{name}_level"]) for name in "vg")
-    v, g = window.voltages(v, torch.float64), window.conductances(g, torch.float64)
-    found = {"geniex": network(v.float(), g.float()), "linear": torch.from_numpy(file["i_linear"])}
-    exact = torch.from_numpy(file["i_exact"])
+    _, v, g, exact, linear = reference(v_max)
+    found = {"geniex": network(v.float(), g.float()), "linear": linear}
     return {name: nf_error(i, exact, v @ g, torch.Generator().manual_seed(0)).rmse for name, i in found.items()}
 
 
@@ -118,6 +114,7 @@ def main() -> None:
         done = json.loads(path.read_text()) if path.exists() else []
         with replacing(path) as beside:
             beside.write_text(json.dumps([*done, found], indent=1))
+    draw(json.loads(path.read_text()), FOLDER / "curves.svg")
 
 
 if __name__ == "__main__":

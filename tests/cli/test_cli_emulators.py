@@ -98,6 +98,23 @@ def test_a_state_dict_is_no_emulator(tmp_path):
     assert "is not an emulator of this version" in fail("info", tmp_path / "weights.safetensors")
 
 
+def test_curves_of_a_run_are_kept_for_tensorboard(trained, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    succeed("train", trained[0] / "train.toml", tmp_path / "e.safetensors", "--log", tmp_path / "log")
+    kept = EventAccumulator(str(tmp_path / "log")).Reload()
+    assert set(kept.Tags()["scalars"]) == {"training", "unseen", "rate"}
+    unseen = kept.Scalars("unseen")
+    assert [point.step for point in unseen] == [5, 10]
+    assert all(0 < point.value < 100 for point in unseen)
+
+
+def test_without_tensorboard_its_curves_are_refused(trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    command = ("train", trained[0] / "train.toml", tmp_path / "e.safetensors", "--log", tmp_path / "log")
+    assert "`--log` needs TensorBoard: pip install 'geniex[tensorboard]'." in fail(*command)
+
+
 # dataset
 
 
