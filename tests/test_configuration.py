@@ -11,7 +11,7 @@ from torch import nn
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config, template
-from geniex.configuration.fields import Section
+from geniex.configuration.sections import Section
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor
 from geniex.devices import Ohmic, SeriesAccess, Sinh
 from geniex.devices.description import describe_device, write_device

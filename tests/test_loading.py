@@ -13,7 +13,8 @@ from torch import nn
 
 from geniex import presets
 from geniex.circuit.spec import CrossbarSpec
-from geniex.configuration.fields import CellSection, CrossbarSection, EmulatorSection, EvaluationConfig
+from geniex.configuration.evaluation import EmulatorSection, EvaluationConfig
+from geniex.configuration.sections import CellSection, CrossbarSection
 from geniex.devices import Ohmic, Sinh
 from geniex.devices.description import describe_device
 from geniex.emulation import EmulatorCard, save

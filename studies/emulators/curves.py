@@ -23,7 +23,17 @@ from studies.emulators.plot import draw
 from tests.emulation.references import reference
 
 from geniex import Circuit, Geniex, Sinh, presets
-from geniex.emulation import MixedDigits, SampleSource, TrainingRecipe, TrainingRun, train
+from geniex.emulation import (
+    DatasetPlan,
+    DatasetRecipe,
+    MixedDigits,
+    SampleSource,
+    StoredSamples,
+    TrainingRecipe,
+    TrainingRun,
+    make_dataset,
+    train,
+)
 from geniex.files import replacing
 from geniex.nf import nf_error
 from geniex.window import Window

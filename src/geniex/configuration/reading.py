@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from geniex.configuration.fields import BRANCHES, FOLDER, EvaluationConfig, Section, TrainingConfig
+from geniex.configuration.evaluation import EvaluationConfig
+from geniex.configuration.sections import BRANCHES, FOLDER, Section
+from geniex.configuration.training import TrainingConfig
 from geniex.hints import nearest
 
 __all__ = ["read_config", "template"]

@@ -1,0 +1,227 @@
+"""What the file of `geniex evaluate` can say, and the hardware that it builds."""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from torch import nn
+
+from geniex.configuration.sections import TABLE, CellSection, CrossbarSection, Section
+from geniex.conversion import LayerConfig
+from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
+from geniex.digital import Accumulator, FixedPoint
+from geniex.evaluation.images import Preprocess
+from geniex.functional import HardwareConfig
+from geniex.hints import nearest
+from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
+from geniex.models.guard import Policy
+
+__all__ = ["EvaluationConfig"]
+
+FLOORS: dict[str, FloorRemoval] = {"paper": PaperFloor(), "dummy_column": DummyColumn(), "digital": DigitalFloor()}
+MAPPINGS: dict[str, Mapping] = {"differential_pair": DifferentialPair(), "offset_column": OffsetColumn()}
+NoTable = Annotated[Literal["none"], Tag("none")]
+
+
+def _branch(value: object) -> str:
+    return "none" if value == "none" else TABLE
+
+
+def _check_width(name: str, width: int, total: int) -> None:
+    if total % width:
+        possible = ", ".join(str(w) for w in range(1, 9) if total % w == 0)
+        raise ValueError(f"{name} must divide bits = {total}; got {width}. Possible: {possible}.")
+
+
+class WeightSection(Section):
+    """Number format of the weights: signed fixed point, cut into slices of one cell each."""
+
+    bits: int = Field(default=16, ge=2, le=16, description="total width in bits, sign included")
+    fraction_bits: int = Field(
+        default=13, ge=-16, le=32, description="bits behind the point; the range is +-2^(bits - 1 - fraction_bits)"
+    )
+    slice_bits: int = Field(default=4, ge=1, le=8, description="bits per cell; must divide bits")
+    mapping: Literal["differential_pair", "offset_column"] = Field(
+        default="differential_pair", description="signed weights as differential_pair (W+ and W-) or offset_column"
+    )
+
+    @model_validator(mode="after")
+    def _divides(self) -> "WeightSection":
+        _check_width("slice_bits", self.slice_bits, self.bits)
+        return self
+
+
+class InputSection(Section):
+    """Number format of the layers' inputs: signed fixed point, driven as streams of one digit each."""
+
+    bits: int = Field(default=16, ge=2, le=16, description="total width in bits, sign included")
+    fraction_bits: int = Field(
+        default=12, ge=-16, le=32, description="bits behind the point; the range is +-2^(bits - 1 - fraction_bits)"
+    )
+    stream_bits: int = Field(
+        default=4, ge=1, le=8, description="bits per stream, the width of the DAC; must divide bits"
+    )
+    v_max: float = Field(default=0.25, gt=0, description="voltage of the largest input digit, in volt")
+
+    @model_validator(mode="after")
+    def _divides(self) -> "InputSection":
+        _check_width("stream_bits", self.stream_bits, self.bits)
+        return self
+
+    def levels(self) -> list[float]:
+        """Voltages of a stream's digits."""
+        largest = 2**self.stream_bits - 1
+        return [self.v_max * level / largest for level in range(largest + 1)]
+
+
+class AdcSection(Section):
+    """Output converter of each column."""
+
+    bits: int = Field(default=14, ge=1, le=32, description="resolution in bits")
+    full_scale: float | None = Field(
+        default=None,
+        gt=0,
+        description="current of the largest code, in ampere; left out, one code is one product of levels",
+    )
+
+
+class AccumulatorSection(Section):
+    """Register that sums the partial products of an output; it saturates."""
+
+    bits: int = Field(default=32, ge=2, le=53, description="total width in bits, sign included")
+    fraction_bits: int = Field(default=24, ge=-16, le=64, description="bits behind the point")
+
+
+class LayerSection(Section):
+    """Which layers run on crossbars."""
+
+    digital: tuple[str, ...] = Field(
+        default=(), strict=False, description="names of layers to leave digital; * matches any part of a name"
+    )
+
+
+class PreprocessSection(Section):
+    """What the network wants done to uint8 RGB images: resize, crop, reorder, then (scale x - mean) / deviation."""
+
+    resize: int | None = Field(
+        default=None, ge=1, description="length of the shorter side, in pixels; left out, the size is kept"
+    )
+    crop: int | None = Field(
+        default=None, ge=1, description="side of the square cut from the centre, in pixels; left out, all is kept"
+    )
+    channel_order: Literal["RGB", "BGR"] = Field(default="RGB", description="order of the network's input channels")
+    scale: float = Field(default=1 / 255, description="factor on pixel values 0..255")
+    mean: tuple[float, float, float] = Field(
+        default=(0.0, 0.0, 0.0), strict=False, description="per channel in the network's order, after scale"
+    )
+    deviation: tuple[float, float, float] = Field(
+        default=(1.0, 1.0, 1.0), strict=False, description="per channel in the network's order, after scale"
+    )
+
+    @model_validator(mode="after")
+    def _builds(self) -> "PreprocessSection":
+        self.build()
+        return self
+
+    def build(self) -> Preprocess:
+        """The function from images to inputs."""
+        return Preprocess(**self.model_dump())
+
+
+class EmulatorSection(Section):
+    """The trained network behind the model `geniex`."""
+
+    file: str = Field(
+        default="nominal_64x64_v250",
+        description="a file made by `geniex train`, relative to this one, or the name of a shipped emulator",
+    )
+
+
+class ReducedSection(Section):
+    """The reduced-order model behind the model `reduced`."""
+
+    order: int = Field(default=3, ge=1, le=4, description="how far it expands; 4 errs least and takes longest")
+
+
+class ExactSection(Section):
+    """The comparison of every model with the exact circuit, on tiles and inputs of the run."""
+
+    reads: int = Field(default=1024, ge=1, description="number of reads (one input on one tile) drawn from the run")
+    images: int = Field(
+        default=4, ge=1, description="number of images, the first of the run, from which they are drawn"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of the draw")
+
+
+class EvaluationConfig(Section):
+    """Hardware and run of `geniex evaluate`."""
+
+    adc: Annotated[Annotated[AdcSection, Tag(TABLE)] | NoTable, Discriminator(_branch)] = Field(
+        default=AdcSection(), description='"none" rounds to one product of levels, unclipped'
+    )
+    accumulator: Annotated[Annotated[AccumulatorSection, Tag(TABLE)] | NoTable, Discriminator(_branch)] = Field(
+        default=AccumulatorSection(), description='"none" holds every sum'
+    )
+    floor: Literal["paper", "dummy_column", "digital"] = Field(
+        default="paper",
+        description="removal of the current of digit 0: paper (ratio on the remainder), dummy_column, digital",
+    )
+    outside: Policy = Field(
+        default="raise",
+        description="a model asked for what it was not made for: raise refuses; warn says so once and computes",
+    )
+    batch: int = Field(default=16, ge=1, description="images per forward pass")
+    crossbar: CrossbarSection = Field(default=CrossbarSection())
+    cell: CellSection = Field(default=CellSection())
+    weights: WeightSection = Field(default=WeightSection())
+    inputs: InputSection = Field(default=InputSection())
+    layers: LayerSection = Field(default=LayerSection())
+    preprocess: PreprocessSection = Field(default=PreprocessSection())
+    emulator: EmulatorSection = Field(default=EmulatorSection())
+    reduced: ReducedSection = Field(default=ReducedSection())
+    exact: ExactSection = Field(default=ExactSection())
+
+    @model_validator(mode="after")
+    def _builds(self) -> "EvaluationConfig":
+        self.hardware()
+        return self
+
+    def hardware(self) -> HardwareConfig:
+        """Digits, tiles and converters."""
+        return HardwareConfig(
+            rows=self.crossbar.rows,
+            cols=self.crossbar.cols,
+            weights=FixedPoint(self.weights.bits, self.weights.fraction_bits),
+            inputs=FixedPoint(self.inputs.bits, self.inputs.fraction_bits),
+            slice_bits=self.weights.slice_bits,
+            dac=Dac(self.inputs.stream_bits, self.inputs.v_max),
+            adc=None if isinstance(self.adc, str) else Adc(**self.adc.model_dump()),
+            g_on=1 / self.cell.r_on,
+            g_off=1 / (self.cell.r_on * self.cell.on_off),
+            floor=FLOORS[self.floor],
+            mapping=MAPPINGS[self.weights.mapping],
+            accumulator=None if isinstance(self.accumulator, str) else Accumulator(**self.accumulator.model_dump()),
+        )
+
+    def layer_config(self, network: nn.Module) -> LayerConfig:
+        """The hardware of each layer of `network`.
+
+        Raises:
+            ValueError: if a name in `layers.digital` matches no layer.
+        """
+        hardware, names = self.hardware(), [name for name, _ in network.named_modules() if name]
+        for pattern in self.layers.digital:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ValueError(
+                    f"`layers.digital` names {pattern!r}, but no layer is called so.{nearest(pattern, names)}"
+                )
+
+        def settings(name: str, module: nn.Module) -> HardwareConfig | None:
+            return None if any(fnmatchcase(name, pattern) for pattern in self.layers.digital) else hardware
+
+        return settings
