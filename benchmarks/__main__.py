@@ -26,7 +26,8 @@ def main(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print tables as the documentation has them.")] = False,
 ) -> None:
     """Print a table per benchmark and write all rows as JSON."""
-    console, found = Console(width=None if sys.stdout.isatty() else 240), {"machine": machine()}
+    console = Console(width=None if sys.stdout.isatty() else 240)
+    found: dict[str, Any] = {"machine": machine()}
     for name in names or ALL:
         if name not in ALL:
             raise typer.BadParameter(f"there is no benchmark {name!r}; there are {', '.join(ALL)}.")
@@ -35,7 +36,7 @@ def main(
         if markdown:
             print_markdown(rows)
         else:
-            console.print(_table(module.__doc__.splitlines()[0], rows))
+            console.print(_table(str(module.__doc__).splitlines()[0], rows))
         found[name] = rows
         with replacing(out) as beside:
             beside.write_text(json.dumps(found, indent=1))

@@ -79,8 +79,8 @@ def _panel(panel: Axes, rows: Sequence[dict[str, Any]]) -> None:
     panel.plot(*_places(reduced), color=colour, linewidth=1.6, zorder=2)
     for row in rows:
         _point(panel, row)
-    middle = [math.sqrt(math.prod(values)) for values in _places(reduced[:2])]
-    panel.annotate("reduced order", middle, (-8, 0), textcoords="offset points", ha="right", va="center", color=colour)
+    x, y = (math.sqrt(math.prod(values)) for values in _places(reduced[:2]))
+    panel.annotate("reduced order", (x, y), (-8, 0), textcoords="offset points", ha="right", va="center", color=colour)
 
 
 def _point(panel: Axes, row: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 __all__ = ["FAINT", "GRID", "INK", "drawing", "write"]
 
 INK, FAINT, GRID = "#2b3138", "#8a929b", "#e9ecef"
-STYLE = {
+STYLE: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "text.color": INK,

@@ -78,7 +78,7 @@ def measure(setup: Setup, levels: Levels, seed: int) -> Measurement:
         nf_wires=(100 * (1 - wires / ideal)).mean().item(),
         nf_cells=(100 * (1 - cells / ideal)).mean().item(),
         errors={
-            name: nf_error(i[name].flatten(1), *(i[key].flatten(1) for key in ("circuit", "ideal")), _generator(seed))
+            name: nf_error(i[name].flatten(1), i["circuit"].flatten(1), i["ideal"].flatten(1), _generator(seed))
             for name in ("ideal", "linear", "reduced")
         },
     )
