@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+import geniex
 from geniex import presets
 from geniex.circuit.spec import CrossbarSpec
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config
@@ -95,6 +97,8 @@ def test_emulators_of_the_nominal_crossbar_ship_in_float16(rows, v_max):
     config = read_config(Path(__file__).parents[1] / "studies" / "emulators" / f"{name}.toml", TrainingConfig)
     assert card.recipe == dataclasses.asdict(config.recipe())
     assert card.sampling == describe_sampling(config.sampling())
+    path = Path(geniex.__file__).parent / "assets" / "emulators" / f"{name}.safetensors"
+    assert {weight.dtype for weight in load_file(path).values()} == {torch.float16}
 
 
 def test_presets_are_values():

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from geniex.threads import in_order
+from geniex.threads import in_order, work_off
 
 
 def test_results_come_in_order_though_later_parts_are_done_first():
@@ -46,3 +46,27 @@ def test_an_error_in_a_thread_is_raised_here_and_ends_the_rest():
     with pytest.raises(OSError, match="disk"):
         list(in_order(range(100), fail, threads=1, ahead=2))
     assert len(done) < 10
+
+
+def test_parts_are_shared_out_and_torchs_threads_stay():
+    before, done = torch.get_num_threads(), []
+    work_off(range(20), [done.append, done.append, done.append])
+    assert sorted(done) == list(range(20))
+    assert torch.get_num_threads() == before
+
+
+def test_an_error_ends_the_rest_of_the_parts():
+    before, done = torch.get_num_threads(), []
+
+    def work(part):
+        time.sleep(0.01)
+        if part == 3:
+            raise RuntimeError("part 3")
+        done.append(part)
+
+    with pytest.raises(RuntimeError, match="part 3"):
+        work_off(range(1000), [work, work])
+    count = len(done)
+    time.sleep(0.1)
+    assert len(done) == count < 100
+    assert torch.get_num_threads() == before

@@ -5,7 +5,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -28,7 +28,7 @@ def work_off(parts: Iterable[Part], workers: Sequence[Callable[[Part], None]]) -
     queue, lock, total = iter(parts), threading.Lock(), torch.get_num_threads()
 
     def run(worker: Callable[[Part], None]) -> None:
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # of this thread
         while True:
             with lock:
                 part = next(queue, None)
@@ -36,10 +36,17 @@ def work_off(parts: Iterable[Part], workers: Sequence[Callable[[Part], None]]) -
                 return
             worker(part)
 
+    futures: list[Future[None]] = []
     try:
-        futures = [_threads().submit(run, worker) for worker in workers]
+        for worker in workers:
+            futures.append(_threads().submit(run, worker))
         for future in futures:
             future.result()
+    except BaseException:
+        with lock:
+            queue = iter(())
+        wait(futures)
+        raise
     finally:
         torch.set_num_threads(total)
 
@@ -76,4 +83,5 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="geniex")
 
 
-os.register_at_fork(after_in_child=_threads.cache_clear)
+if hasattr(os, "register_at_fork"):  # where processes fork
+    os.register_at_fork(after_in_child=_threads.cache_clear)

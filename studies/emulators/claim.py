@@ -45,7 +45,7 @@ def _cases(name: str) -> Iterator[tuple[str, Reads]]:
     if card.spec == presets.nominal_crossbar():
         yield "references", reference(window.v_max)[1:4]
         v, g = (x.double() for x in _network_reads())
-        v = v * (window.v_max / v.max())
+        v = v * (window.v_max / chosen_config(None)[0].inputs.v_max)
         yield "ResNet-20's reads", (v, g, circuit(v, g))
     samples = solve_samples(circuit, MixedDigits(), window, (CROSSBARS, INPUTS), Generator().manual_seed(12345))
     v, g = samples.inputs(torch.float64)

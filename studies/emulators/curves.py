@@ -1,4 +1,6 @@
-"""What an emulator's error depends on: reference current, width, data, sampling. Writes curves.json and curves.svg.
+"""What an emulator's error depends on: reference current, width, data, sampling.
+
+Writes curves.json and curves.svg, and prints the table of README.md.
 
 One change at a time from the shipped recipe of the 64x64 crossbar at 0.25 V, with fewer steps and without corners.
 Errors are root mean squares of NF in percent, on unseen crossbars of the training's sampling while it goes on and, at
@@ -13,6 +15,7 @@ import itertools
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +94,7 @@ def run(case: Case) -> dict[str, Any]:
         if case.crossbars is not None:
             plan = DatasetPlan(circuit, sampling, window, DatasetRecipe(case.crossbars, recipe.inputs))
             dataset = make_dataset(stack.enter_context(tempfile.TemporaryDirectory()), plan)
-            source = StoredSamples(dataset, circuit, window)
+            source = StoredSamples(dataset, circuit, sampling, window)
         network, card = train(circuit, sampling, window, recipe, TrainingRun(source, log=log))
     return {
         "axis": case.axis,
@@ -111,6 +114,17 @@ def _references(network: Geniex, v_max: float) -> dict[str, float]:
     return {name: nf_error(i, exact, v @ g, torch.Generator().manual_seed(0)).rmse for name, i in found.items()}
 
 
+def table(cases: Sequence[dict[str, Any]]) -> str:
+    """Last errors of all cases, in Markdown."""
+    lines = ["| varied | | unseen, % | references, % | below linear there | seconds |", "|---|---|---|---|---|---|"]
+    order = [(case.axis, case.name) for case in CASES]
+    for case in sorted(cases, key=lambda case: order.index((case["axis"], case["name"]))):
+        learned, linear = (case["reference"][name] for name in ("geniex", "linear"))
+        numbers = f"{case['unseen']['geniex']:.3g} | {learned:.3g} | {linear / learned:.3g} times | {case['seconds']}"
+        lines.append(f"| {case['axis']} | {case['name']} | {numbers} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run the cases that curves.json does not hold yet; those named by number, or all."""
     chosen = [CASES[int(k)] for k in sys.argv[1:]] or CASES
@@ -124,7 +138,9 @@ def main() -> None:
         done = json.loads(path.read_text()) if path.exists() else []
         with replacing(path) as beside:
             beside.write_text(json.dumps([*done, found], indent=1))
-    draw(json.loads(path.read_text()), FOLDER / "curves.svg")
+    cases = json.loads(path.read_text())
+    draw(cases, FOLDER / "curves.svg")
+    print(table(cases))
 
 
 if __name__ == "__main__":

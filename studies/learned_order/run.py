@@ -164,10 +164,11 @@ def _least_squares(known: Reads, expand: Callable[[Tensor], Tensor]) -> Fit:
 
 
 def _train(known: Reads, scaled: Callable[[Tensor], Tensor], width: int, epochs: int) -> Fit:
-    torch.manual_seed(0)
     x, missed, weight = scaled(known.features), known.missed.float(), known.weight.float()
     unit = (missed / weight).std()
-    network = nn.Sequential(nn.Linear(x.shape[-1], width), nn.SiLU(), nn.Linear(width, 1))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(x.shape[-1], width), nn.SiLU(), nn.Linear(width, 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     steps = epochs * (len(x) // BATCH + 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)

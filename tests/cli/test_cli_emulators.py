@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import geniex
 from geniex.report.formats import significant_decimals
@@ -96,6 +96,24 @@ def test_what_is_no_emulator_is_refused(trained, tmp_path, content, message):
 def test_a_state_dict_is_no_emulator(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "weights.safetensors")
     assert "is not an emulator of this version" in fail("info", tmp_path / "weights.safetensors")
+
+
+def test_a_full_disk_at_the_end_costs_no_step(trained, tmp_path, monkeypatch):
+    out = tmp_path / "e.safetensors"
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device", str(out))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("geniex.cli.emulators.save", full)
+        assert "No space left on device" in fail("train", trained[0] / "train.toml", out)
+    state = out.with_name(f"{out.name}.state")
+    assert state.exists()
+    succeed("train", trained[0] / "train.toml", out)
+    assert not state.exists()
+    weights = (load_file(path) for path in (out, trained[0] / "tiny.safetensors"))
+    for (name, weight), (_, other) in zip(*(sorted(w.items()) for w in weights), strict=True):
+        assert torch.equal(weight, other), name
 
 
 def test_curves_of_a_run_are_kept_for_tensorboard(trained, tmp_path):

@@ -48,6 +48,10 @@ def test_a_card_on_recorded_digits_and_the_page_beside_its_numbers(workspace):
     [
         (["record", "digits.txt"], "The file of recorded digits must end in .npz; got digits.txt."),
         (["record", "digits.npz", "--weights", "w.pt"], "`--weights` needs `--network`"),
+        (
+            ["card", "tiny.safetensors", "card.html", "--order", 2],
+            "`--order` is of `reduced`; tiny.safetensors has none.",
+        ),
         (["card", "reduced", "card.pdf"], "The page must end in .html; got card.pdf."),
         (["card", "none.safetensors", "card.html"], "There is no emulator file none.safetensors"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from geniex.devices import Ohmic, Sinh
 from geniex.devices.description import describe_device
 from geniex.emulation import EmulatorCard, MixedDigits, solve_samples
-from geniex.emulation.card import held_out_errors
+from geniex.emulation.errors import held_out_errors
 from geniex.emulation.sampling import generator_of
 from geniex.window import Window
 

@@ -110,7 +110,7 @@ def _address(file):
 
 
 def test_a_scheduler_that_goes_away_costs_no_finished_shard(scheduler, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 4)
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 10)
     process, address = scheduler
     many, folder, said = plan(crossbars=200), tmp_path / "dataset", []
 

@@ -70,10 +70,3 @@ def test_crossbars_can_be_picked(samples):
     assert torch.equal(picked.g_level[1], samples.g_level[2])
     assert torch.equal(picked.v_level[0], samples.v_level[4])
     assert len(samples[:5]) == 5
-
-
-def test_progress_adds_up_to_the_number_of_samples(circuit):
-    counts = []
-    solve(circuit, advance=counts.append)
-    assert sum(counts) == 35 * 3
-    assert len(counts) > 1

@@ -10,7 +10,16 @@ from tests.emulation.stored import PLAN, SPEC
 
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import Ohmic, Sinh
-from geniex.emulation import StoredSamples, TrainingRecipe, TrainingRun, make_dataset, open_dataset, source, train
+from geniex.emulation import (
+    Corners,
+    StoredSamples,
+    TrainingRecipe,
+    TrainingRun,
+    make_dataset,
+    open_dataset,
+    source,
+    train,
+)
 from geniex.models.circuit import Circuit
 from geniex.window import Window
 
@@ -32,7 +41,7 @@ def few_at_once(monkeypatch):
 
 @pytest.fixture
 def stored(dataset):
-    return StoredSamples(dataset, PLAN.circuit, PLAN.window)
+    return StoredSamples(dataset, PLAN.circuit, PLAN.sampling, PLAN.window)
 
 
 def batches(stored, size, seed, first, count):
@@ -78,7 +87,7 @@ def test_the_order_depends_on_the_seed(stored):
 def test_a_damaged_shard_ends_training(stored, tmp_path):
     make_dataset(tmp_path, PLAN)
     (tmp_path / "shard-00002.npz").write_bytes(b"")
-    copy = StoredSamples(open_dataset(tmp_path), PLAN.circuit, PLAN.window)
+    copy = StoredSamples(open_dataset(tmp_path), PLAN.circuit, PLAN.sampling, PLAN.window)
     with pytest.raises(ValueError, match=r"shard-00002.npz is not whole: .* Run the `geniex dataset` command"):
         batches(copy, 23, 0, 0, 1)
 
@@ -95,7 +104,12 @@ def test_a_damaged_shard_ends_training(stored, tmp_path):
 )
 def test_a_dataset_of_something_else_is_refused(dataset, circuit, window, message):
     with pytest.raises(ValueError, match=rf"was made for something else: {re.escape(message)}.*Make one for this"):
-        StoredSamples(dataset, circuit, window)
+        StoredSamples(dataset, circuit, PLAN.sampling, window)
+
+
+def test_a_dataset_of_other_digits_is_refused(dataset):
+    with pytest.raises(ValueError, match=r"made for something else: sampling.type = MixedDigits instead of Corners"):
+        StoredSamples(dataset, PLAN.circuit, Corners(), PLAN.window)
 
 
 # Training
@@ -135,5 +149,5 @@ def test_a_training_with_fresh_samples_is_not_continued_with_a_dataset(stored, t
 
     with pytest.raises(KeyboardInterrupt):
         trained(None, state=tmp_path / "state", log=stop)
-    with pytest.raises(ValueError, match=r"left by another run: samples fresh samples.* instead of dataset"):
+    with pytest.raises(ValueError, match=r"left by another run: samples = fresh samples.* instead of dataset"):
         trained(stored, state=tmp_path / "state")

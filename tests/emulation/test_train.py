@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ import torch
 import geniex
 from geniex.devices import Sinh
 from geniex.emulation import FreshSamples, MixedDigits, TrainingRecipe, TrainingRun, solve_samples, train
+from geniex.models.circuit import Circuit
 from geniex.models.linear import LinearCircuit
 from geniex.window import Window
 
+TRAIN = sys.modules["geniex.emulation.train"]  # the package has a function of that name
 SHORT = TrainingRecipe(steps=8, batch=16, hidden=8, checks=2, held_out_crossbars=4, held_out_inputs=2)
 
 
@@ -66,6 +69,18 @@ def test_a_curve_of_one_coefficient_is_the_papers_ohms_law(circuit):
     assert short(circuit, curve=1).scaling.curve == (1.0,)
 
 
+def test_the_range_is_all_that_was_seen(circuit, monkeypatch):
+    """Few crossbars to begin with: those of the checks lie outside of what these span, which ends no run."""
+    monkeypatch.setattr(TRAIN, "STARTING_CROSSBARS", 2)
+    network, seen = short(circuit), FreshSamples(circuit, MixedDigits(), Window(), SHORT.inputs)
+    batches = [batch for batch, _ in zip(seen.batches(SHORT.batch, SHORT.seed, 0), range(SHORT.steps), strict=False)]
+    densities = torch.cat([batch.g_level.double().mean((-2, -1)) / 15 for batch in batches])
+    low, high = network.scaling.g_density
+    assert low <= densities.min() + 1e-6
+    assert high >= densities.max() - 1e-6
+    assert network.guard.policy == "raise"
+
+
 def test_the_same_recipe_gives_identical_weights(circuit):
     one, two, other = short(circuit), short(circuit), short(circuit, seed=1)
     for name, weight in one.state_dict().items():
@@ -116,9 +131,14 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(circuit, tmp_path):
     run = TrainingRun(state=state, advance=lambda stage, done, total, note: steps.append(done))
     continued = train(circuit, MixedDigits(), Window(), recipe, run)[0]
     assert steps == [7, 8, 9, 10, 11, 12]
-    assert not state.exists()
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, continued.state_dict()[name])
+    assert (whole.scaling.v_density, whole.scaling.g_density) == (
+        continued.scaling.v_density,
+        continued.scaling.g_density,
+    )
+    train(circuit, MixedDigits(), Window(), recipe, run)  # the state stays: whoever has the result may remove it
+    assert steps == [7, 8, 9, 10, 11, 12]
 
 
 def test_the_state_of_another_run_is_refused_and_kept(circuit, tmp_path):
@@ -131,14 +151,45 @@ def test_the_state_of_another_run_is_refused_and_kept(circuit, tmp_path):
             SHORT,
             TrainingRun(state=state, advance=lambda *news: _stop_after(news, 5)),
         )
-    with pytest.raises(
-        ValueError, match=r"left by another run: recipe .*'seed': 0.* instead of .*'seed': 1.*Remove it"
-    ):
+    with pytest.raises(ValueError, match=r"left by another run: recipe.seed = 0 instead of 1. Remove it"):
         train(circuit, MixedDigits(), Window(), dataclasses.replace(SHORT, seed=1), TrainingRun(state=state))
     assert state.exists()
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="is not a whole state of a training run"):
-        train(circuit, MixedDigits(), Window(), SHORT, TrainingRun(state=state))
+    loose = Circuit(circuit.solver.spec, circuit.solver.device, rtol=1e-3)
+    with pytest.raises(ValueError, match=r"left by another run: tolerance = 1e-10 instead of 0.001"):
+        train(loose, MixedDigits(), Window(), SHORT, TrainingRun(state=state))
+    content = state.read_bytes()
+    for damaged in (content[:1000], content[:5000] + bytes([content[5000] ^ 1]) + content[5001:], b""):
+        state.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is not a whole state of a training run"):
+            train(circuit, MixedDigits(), Window(), SHORT, TrainingRun(state=state))
+
+
+@dataclasses.dataclass(frozen=True)
+class SeldomDriven(MixedDigits):
+    """One input in ten drives rows."""
+
+    def voltage_levels(self, count, rows, generator):
+        levels = super().voltage_levels(count, rows, generator)
+        return levels * (torch.rand(count, 1, generator=generator) < 0.1)
+
+
+def test_batches_that_drive_nothing_teach_nothing_and_harm_nothing(circuit):
+    recipe = dataclasses.replace(SHORT, batch=1, inputs=1, steps=30, held_out_crossbars=32, held_out_inputs=8)
+    network, _ = train(circuit, SeldomDriven(), Window(), recipe)
+    assert all(weight.isfinite().all() for weight in network.parameters())
+
+
+def test_a_run_that_finds_nothing_says_so(circuit, monkeypatch):
+    monkeypatch.setattr(TRAIN, "_error", lambda network, samples: math.nan)
+    with pytest.raises(RuntimeError, match=r"found no network.*`learning_rate` = 0.001, or raise .* = 2"):
+        short(circuit)
+
+
+def test_checks_are_as_many_as_asked_for(circuit):
+    steps = []
+    recipe = dataclasses.replace(SHORT, steps=11, checks=4)
+    train(circuit, MixedDigits(), Window(), recipe, TrainingRun(log=lambda step, numbers: steps.append(step)))
+    assert steps == [3, 6, 9, 11]
 
 
 def _stop_after(news, step):

@@ -69,6 +69,26 @@ def test_models_do_not_share_what_was_said():
         assert len(warned(model, INSIDE, 2 * G)) == 1
 
 
+def test_a_guard_cannot_be_changed_under_other_models():
+    """All models begin with the same one."""
+    with pytest.raises(AttributeError):
+        Bounded().guard.policy = "warn"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "v", "share"),
+    [
+        (OperatingRange(2, 3, v_max=0.2), 5.0, 1.0),
+        (OperatingRange(2, 3, v_min=0.0), -5.0, 1.0),
+        (OperatingRange(2, 3, v_max=0.2), 0.2, 0.0),
+        (OperatingRange(2, 3, v_min=0.0), 0.0, 0.0),
+        (OperatingRange(2, 3, v_max=0.2), -5.0, 0.0),
+    ],
+)
+def test_a_range_may_be_open_at_one_end(bounds, v, share):
+    assert shares_outside(bounds, torch.full((1, 2), v), G)["v"] == share
+
+
 def test_inside_is_inside():
     model = Bounded()
     torch.testing.assert_close(model(INSIDE, G), INSIDE @ G)
@@ -106,9 +126,16 @@ def test_an_emulator_knows_the_densities_of_its_training(generator):
         network.program(torch.full_like(g, 1e-6))
 
 
+def test_a_guard_that_ignores_computes_without_a_word():
+    scaling = Scaling(0.25, 1e-6, 1e-5, 0.9, 1.3, v_density=(0.0, 0.5), g_density=(0.1, 1.0))
+    network, g = Geniex(SPEC, scaling, 7), torch.full((SPEC.rows, SPEC.cols), 1e-6)
+    network.guard = RangeGuard("ignore")
+    assert warned(network, torch.full((1, SPEC.rows), 0.2), g) == []
+
+
 def test_an_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match=r"must be 'raise' or 'warn'; got 'ignore'"):
-        RangeGuard("ignore")
+    with pytest.raises(ValueError, match=r"must be 'raise', 'warn' or 'ignore'; got 'shout'"):
+        RangeGuard("shout")
 
 
 def test_a_model_for_everything_has_no_range():

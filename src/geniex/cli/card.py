@@ -35,7 +35,7 @@ def card_command(
             "sparsity, and the nominal crossbar."
         ),
     ] = None,
-    order: Annotated[int, typer.Option(min=1, max=4, help="Of `reduced`.")] = 3,
+    order: Annotated[int | None, typer.Option(min=1, max=4, help="Of `reduced`. Left out: 3.")] = None,
     crossbars: Annotated[int, typer.Option(min=1, help="How many to draw and solve.")] = 256,
     inputs: Annotated[int, typer.Option(min=1, help="How many on each.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
@@ -46,8 +46,10 @@ def card_command(
     from geniex.report.card import write_card  # plots are slow to import
     from geniex.report.table import errors_table
 
+    if model != REDUCED and order is not None:
+        raise ValueError(f"`--order` is of `reduced`; {model} has none. Leave it out.")
     settings = None if config is None else read_config(config, TrainingConfig)
-    judged, circuit, window, title = _reduced(settings, order) if model == REDUCED else _emulator(model, settings)
+    judged, circuit, window, title = _reduced(settings, order or 3) if model == REDUCED else _emulator(model, settings)
     judged.guard = RangeGuard("warn")
     folder = config.parent if config else Path()
     sampling = settings.sampling(folder) if settings else MixedDigits(window.v_bits, window.g_bits)

@@ -44,12 +44,13 @@ def train_command(
         raise ValueError(f"{out} is a folder; give the name of the file to write.")
     out.parent.mkdir(parents=True, exist_ok=True)
     sampling, window = settings.sampling(config.parent), settings.window()
-    source = None if data is None else StoredSamples(open_dataset(data), circuit, window)
+    source = None if data is None else StoredSamples(open_dataset(data), circuit, sampling, window)
     with progress_bars() as bars:
         state = out.with_name(f"{out.name}.state")
         run = TrainingRun(source=source, state=state, advance=stages(bars), log=_log_to(log))
         network, card = train(circuit, sampling, window, settings.recipe(), run)
     save(out, network, card, getattr(torch, dtype))
+    state.unlink(missing_ok=True)
     _print_card(str(out), card)
 
 

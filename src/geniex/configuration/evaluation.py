@@ -173,7 +173,7 @@ class EvaluationConfig(Section):
     )
     outside: Policy = Field(
         default="raise",
-        description="a model asked for what it was not made for: raise refuses; warn says so once and computes",
+        description="what a model does that is asked for what it was not made for: raise, warn (once) or ignore",
     )
     batch: int = Field(default=16, ge=1, description="images per forward pass")
     crossbar: CrossbarSection = Field(default=CrossbarSection())

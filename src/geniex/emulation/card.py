@@ -4,18 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Generator
-
 from geniex.circuit.spec import CrossbarSpec
-from geniex.emulation.samples import Samples
-from geniex.models.base import CrossbarModel
-from geniex.models.ideal import Ideal
-from geniex.models.linear import LinearCircuit
-from geniex.nf import NfError, nf_error
+from geniex.nf import NfError
 from geniex.window import Window
 
-__all__ = ["EmulatorCard", "held_out_errors"]
+__all__ = ["EmulatorCard"]
 
 
 @dataclass(frozen=True)
@@ -59,18 +52,3 @@ class EmulatorCard:
                 "errors": {name: NfError(**error) for name, error in card["errors"].items()},
             }
         )
-
-
-@torch.no_grad()
-def held_out_errors(model: CrossbarModel, spec: CrossbarSpec, samples: Samples, seed: int) -> dict[str, NfError]:
-    """Errors of an emulator, of the linear circuit, and of ideal, on the same exact samples."""
-    v, g = samples.inputs(torch.float64)
-    i_ideal = v @ g
-    i_exact = torch.where(samples.f.isnan(), 0, i_ideal / samples.f)
-    dtype = next(model.parameters()).dtype
-    currents = {
-        "geniex": model(v.to(dtype), g.to(dtype)),
-        "linear": LinearCircuit(spec)(v, g),
-        "ideal": Ideal()(v, g),
-    }
-    return {name: nf_error(i, i_exact, i_ideal, Generator().manual_seed(seed)) for name, i in currents.items()}

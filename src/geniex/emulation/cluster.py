@@ -99,8 +99,12 @@ def _itself(plan: DatasetPlan) -> DatasetPlan:
 
 def _make_shard(plan: DatasetPlan, shard: int) -> bytes:
     """On a worker: its threads solve a shard each, on one of torch's threads."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    return make_shard(plan, shard)
+    try:
+        return make_shard(plan, shard)
+    finally:
+        torch.set_num_threads(threads)  # the thread is Dask's
 
 
 def _result(future: Any, shard: int, address: str) -> bytes:

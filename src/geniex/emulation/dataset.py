@@ -165,8 +165,9 @@ def _refuse_foreign(dataset: Dataset) -> None:
 
 def _fill(dataset: Dataset, plan: DatasetPlan, run: DatasetRun) -> None:
     """Make the shards that are not there or not whole."""
-    for left in dataset.folder.glob(".shard-*.npz.*"):  # by a run that was killed while it wrote
-        left.unlink()
+    for name in ("shard-*.npz", MANIFEST):
+        for left in dataset.folder.glob(f".{name}.*"):  # by a run that was killed while it wrote
+            left.unlink()
     waiting, manifest = _to_make(dataset, run), dataset.manifest
     total, whole = manifest.recipe.crossbars, manifest.shards - len(waiting)
     done = total - sum(map(manifest.crossbars_in, waiting))

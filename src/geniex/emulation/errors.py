@@ -28,7 +28,7 @@ from geniex.models.reduced import ReducedOrder
 from geniex.nf import NfError, Spread, carries_current, nf_error, spread
 from geniex.window import Window
 
-__all__ = ["DrawnColumns", "ErrorCard", "ErrorMap", "Part", "measure_errors"]
+__all__ = ["DrawnColumns", "ErrorCard", "ErrorMap", "Part", "held_out_errors", "measure_errors"]
 
 NAMES = {Geniex: "geniex", ReducedOrder: "reduced"}
 PARTS = 10  # of a split
@@ -160,8 +160,8 @@ def measure_errors(
     spec, name = circuit.solver.spec, NAMES.get(type(model), type(model).__name__)
     _check(model, spec, sampling, window, size)
     samples = solve_samples(circuit, sampling, window, size, generator_of(seed, "error card"))
-    reads = _read(samples, {name: model, "linear": LinearCircuit(spec), "ideal": Ideal()})
-    overall = {key: _overall(reads, i, seed) for key, i in reads.i_model.items()}
+    reads = _read(samples, _beside(name, model, spec))
+    overall = _overall(reads, seed)
     exact = reads.nf(reads.i_exact)
     errors = {key: reads.nf(i) - exact for key, i in reads.i_model.items()}
     return ErrorCard(
@@ -178,6 +178,23 @@ def measure_errors(
         map=_map(reads, errors[name]),
         drawn=_drawn(reads, exact, seed),
     )
+
+
+@torch.no_grad()
+def held_out_errors(model: CrossbarModel, spec: CrossbarSpec, samples: Samples, seed: int) -> dict[str, NfError]:
+    """Errors over all columns of some samples: of an emulator as `geniex`, and of `linear` and `ideal` beside it.
+
+    Args:
+        model: the emulator; it computes in the precision of its weights.
+        spec: its crossbar.
+        samples: exactly solved.
+        seed: of the bootstrap, which resamples whole crossbars.
+    """
+    return _overall(_read(samples, _beside(NAMES[Geniex], model, spec)), seed)
+
+
+def _beside(name: str, model: CrossbarModel, spec: CrossbarSpec) -> dict[str, CrossbarModel]:
+    return {name: model, "linear": LinearCircuit(spec), "ideal": Ideal()}
 
 
 def _check(
@@ -203,11 +220,15 @@ def _read(samples: Samples, models: Mapping[str, CrossbarModel]) -> _Reads:
     return _Reads(samples, i_ideal, torch.where(samples.f.isnan(), 0, i_ideal / samples.f), currents)
 
 
-def _overall(reads: _Reads, i: Float[Tensor, "crossbar input col"], seed: int) -> NfError:
+def _overall(reads: _Reads, seed: int) -> dict[str, NfError]:
     """Errors over all columns; inputs of one crossbar are no independent samples, so that crossbars are resampled."""
-    i, i_exact, i_ideal = (x.flatten(1) for x in (i, reads.i_exact, reads.i_ideal))
-    error = nf_error(i, i_exact, i_ideal, Generator().manual_seed(seed))
-    return dataclasses.replace(error, reads=int(reads.counts.any(-1).sum()))
+    i_exact, i_ideal, driven = reads.i_exact.flatten(1), reads.i_ideal.flatten(1), int(reads.counts.any(-1).sum())
+
+    def error(i: Tensor) -> NfError:
+        found = nf_error(i.flatten(1), i_exact, i_ideal, Generator().manual_seed(seed))
+        return dataclasses.replace(found, reads=driven)
+
+    return {name: error(i) for name, i in reads.i_model.items()}
 
 
 def _places(reads: _Reads) -> dict[str, tuple[Int[Tensor, "crossbar input col"], list[float]]]:

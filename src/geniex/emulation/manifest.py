@@ -20,7 +20,7 @@ from torch import Tensor
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices.description import describe_device, flattened
 from geniex.emulation.recipe import DatasetRecipe
-from geniex.emulation.samples import Levels, check_bits, draw_levels, solve_currents
+from geniex.emulation.samples import Levels, check_bits, draw_levels, fingerprint, solve_currents
 from geniex.emulation.sampling import DigitSampling, describe_sampling, generator_of
 from geniex.hints import differences
 from geniex.models.circuit import Circuit
@@ -30,7 +30,6 @@ __all__ = ["DatasetPlan", "Manifest", "differences_from"]
 
 FORMAT = "geniex-dataset/1"
 DTYPE = torch.float64
-FINGERPRINT_SIZE = (40, 2)  # crossbars, inputs: more than one part of `draw_levels`
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class DatasetPlan:
             sampling=describe_sampling(self.sampling),
             recipe=self.recipe,
             solver={"dtype": str(DTYPE).removeprefix("torch."), "tolerance": solver.tolerance(DTYPE)},
-            drawn=self._fingerprint(),
+            drawn=fingerprint(self.sampling, solver.spec, self.recipe.seed),
             versions={name: version(name) for name in ("geniex", "torch", "numpy")},
         )
 
@@ -142,11 +141,6 @@ class DatasetPlan:
     def solve(self, levels: Levels) -> Tensor:
         """Exact column currents (crossbar, input, col) in ampere, in float32, which keeps 6e-8 of each."""
         return solve_currents(self.circuit, self.window, levels, DTYPE).float()
-
-    def _fingerprint(self) -> str:
-        generator = generator_of(self.recipe.seed, "fingerprint")
-        levels = draw_levels(self.sampling, self.circuit.solver.spec, FINGERPRINT_SIZE, generator)
-        return hashlib.sha256(b"".join(level.numpy().tobytes() for level in levels)).hexdigest()[:16]
 
 
 def differences_from(found: Manifest, wanted: dict[str, Any]) -> str:

@@ -1,22 +1,29 @@
 """The state of a training run: what the next step needs, in memory and in a file that survives a kill."""
 
 import copy
+import dataclasses
+import hashlib
+import io
 import json
 import math
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from geniex.devices.description import flattened
 from geniex.emulation.recipe import TrainingRecipe
 from geniex.files import replacing
+from geniex.hints import differences
+from geniex.models.geniex import Geniex
 
 __all__ = ["Progress", "ProgressFile"]
+
+CHECKSUM = 32  # bytes of SHA-256, before the state
 
 
 class Progress:
@@ -29,7 +36,7 @@ class Progress:
         best_weights: the network that had it.
     """
 
-    def __init__(self, network: nn.Module, recipe: TrainingRecipe, optimizer: Optimizer, schedule: LRScheduler) -> None:
+    def __init__(self, network: Geniex, recipe: TrainingRecipe, optimizer: Optimizer, schedule: LRScheduler) -> None:
         """Start at step 0."""
         self.network, self.recipe, self.optimizer, self.schedule = network, recipe, optimizer, schedule
         self.step, self.waited = 0, 0
@@ -67,6 +74,7 @@ class Progress:
         """All of it, as tensors and numbers."""
         return {
             "network": self.network.state_dict(),
+            "densities": (self.network.scaling.v_density, self.network.scaling.g_density),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "best_weights": self.best_weights,
@@ -76,6 +84,8 @@ class Progress:
     def restore(self, state: dict[str, Any]) -> None:
         """What `state` returned."""
         self.network.load_state_dict(state["network"])
+        v_density, g_density = state["densities"]
+        self.network.scaling = dataclasses.replace(self.network.scaling, v_density=v_density, g_density=g_density)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.best_weights = state["best_weights"]
@@ -98,8 +108,10 @@ class ProgressFile:
         """Write the state; the one before stays whole until then."""
         if self.path is None:
             return
+        buffer = io.BytesIO()
+        torch.save({"identity": self.identity, "seconds": seconds, **progress.state()}, buffer)
         with replacing(self.path) as beside:
-            torch.save({"identity": self.identity, "seconds": seconds, **progress.state()}, beside)
+            beside.write_bytes(hashlib.sha256(buffer.getbuffer()).digest() + buffer.getbuffer())
 
     def restore(self, progress: Progress) -> float:
         """Go on from the file, where there is one; returns the seconds spent before.
@@ -110,17 +122,17 @@ class ProgressFile:
         if self.path is None or not self.path.exists():
             return 0.0
         remedy = "Remove it to start anew."
+        stored = self.path.read_bytes()
+        if hashlib.sha256(stored[CHECKSUM:]).digest() != stored[:CHECKSUM]:
+            raise ValueError(f"{self.path} is not a whole state of a training run. {remedy}")
         try:
-            state = torch.load(self.path, weights_only=True)
+            state = torch.load(io.BytesIO(stored[CHECKSUM:]), weights_only=True)
             identity, seconds = state["identity"], float(state["seconds"])
-        except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{self.path} is not a whole state of a training run: {error}. {remedy}") from error
+            if identity == self.identity:
+                progress.restore(state)
+        except (RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{self.path} is the state of another version: {error}. {remedy}") from error
         if identity != self.identity:
-            raise ValueError(f"{self.path} was left by another run: {self._difference(identity)}. {remedy}")
-        progress.restore(state)
+            found, wanted = (flattened(json.loads(text)) for text in (identity, self.identity))
+            raise ValueError(f"{self.path} was left by another run: {differences(found, wanted)}. {remedy}")
         return seconds
-
-    def _difference(self, identity: str) -> str:
-        theirs, ours = json.loads(identity), json.loads(self.identity)
-        different = [key for key in ours if theirs.get(key) != ours[key]]
-        return ", ".join(f"{key} {theirs.get(key)} instead of {ours[key]}" for key in different)

@@ -16,9 +16,11 @@ __all__ = ["RecordedDigits", "load_digits", "save_digits"]
 
 @dataclass(frozen=True)
 class RecordedDigits:
-    """Crossbars and inputs drawn from recorded ones. Rows change places at random: no crossbar is one of the network's.
+    """Crossbars and inputs drawn from recorded ones, whose rows change places at random.
 
-    Columns stay where they are, since slices of a weight lie side by side.
+    Columns stay where they are, since slices of a weight lie side by side. What is held out of training is drawn from
+    the same records: unseen are the orders of rows, and what they are read with. To judge on crossbars of another
+    network, record that one.
 
     Attributes:
         v_level: recorded inputs.
@@ -33,6 +35,12 @@ class RecordedDigits:
     g_bits: int = 4
 
     def __post_init__(self) -> None:
+        for name, axes in (("v_level", ("input", "row")), ("g_level", ("crossbar", "row", "col"))):
+            level = getattr(self, name)
+            if level.dtype != torch.uint8 or level.dim() != len(axes):
+                raise ValueError(
+                    f"`{name}` must be uint8 ({', '.join(axes)}); got {level.dtype} of shape {tuple(level.shape)}."
+                )
         for name, bits in (("v_level", self.v_bits), ("g_level", self.g_bits)):
             level = getattr(self, name)
             if not level.numel() or level.max() >= 2**bits:
@@ -58,13 +66,13 @@ class RecordedDigits:
             found = "x".join(map(str, self.g_level.shape[1:]))
             raise ValueError(f"Crossbars of {found} were recorded, not of {rows}x{cols}. Record the network again.")
         drawn = self.g_level[torch.randint(len(self.g_level), (count,), generator=generator)].long()
-        order = torch.rand(count, rows, generator=generator).argsort(-1)
+        order = torch.rand(count, rows, generator=generator, dtype=torch.float32).argsort(-1)
         return drawn.gather(1, order[..., None].expand_as(drawn))
 
     def voltage_levels(self, count: int, rows: int, generator: Generator) -> Int[Tensor, "count row"]:
         """Levels of `count` inputs."""
         drawn = self.v_level[torch.randint(len(self.v_level), (count,), generator=generator)].long()
-        return drawn.gather(1, torch.rand(count, rows, generator=generator).argsort(-1))
+        return drawn.gather(1, torch.rand(count, rows, generator=generator, dtype=torch.float32).argsort(-1))
 
 
 def save_digits(path: str | os.PathLike[str], digits: RecordedDigits) -> None:
@@ -87,7 +95,7 @@ def load_digits(path: str | os.PathLike[str]) -> RecordedDigits:
         content = read_npz(Path(path))
         v_level, g_level = (torch.from_numpy(content[name]) for name in ("v_level", "g_level"))
         return RecordedDigits(v_level, g_level, *(int(bits) for bits in content["bits"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is no file of recorded digits: {error} Make it again with `geniex record`."
         ) from error

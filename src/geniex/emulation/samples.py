@@ -1,5 +1,6 @@
 """Solved samples: what an emulator learns from and is judged on."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,11 +9,21 @@ from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
 from geniex.circuit.spec import CrossbarSpec
-from geniex.emulation.sampling import DigitSampling
+from geniex.emulation.sampling import DigitSampling, generator_of
 from geniex.models.circuit import Circuit
 from geniex.window import Window
 
-__all__ = ["Advance", "Levels", "Samples", "check_bits", "draw_levels", "joined", "solve_currents", "solve_samples"]
+__all__ = [
+    "Advance",
+    "Levels",
+    "Samples",
+    "check_bits",
+    "draw_levels",
+    "fingerprint",
+    "joined",
+    "solve_currents",
+    "solve_samples",
+]
 
 Advance = Callable[[str, int, int, str], None]
 """Called with a stage, the amount done, the total, and a note, as something long goes on."""
@@ -20,6 +31,7 @@ Levels = tuple[UInt8[Tensor, "crossbar input row"], UInt8[Tensor, "crossbar row 
 """Of inputs and crossbars."""
 
 CROSSBARS_AT_ONCE = 32
+FINGERPRINT_SIZE = (40, 2)  # crossbars, inputs: more than one part of `draw_levels`
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class Samples:
     @staticmethod
     def from_currents(window: Window, levels: Levels, i: Float[Tensor, "crossbar input col"]) -> "Samples":
         """Samples of exact currents in ampere, their ratios worked out in the precision of `i`."""
-        samples = Samples(window, *levels, torch.empty(i.shape))
+        samples = Samples(window, *levels, torch.empty(i.shape, dtype=torch.float32))
         for start in range(0, len(samples), CROSSBARS_AT_ONCE):
             part = slice(start, start + CROSSBARS_AT_ONCE)
             v, g = samples[part].inputs(i.dtype)
@@ -84,12 +96,17 @@ def draw_levels(sampling: DigitSampling, spec: CrossbarSpec, size: tuple[int, in
     return v_level, g_level
 
 
+def fingerprint(sampling: DigitSampling, spec: CrossbarSpec, seed: int) -> str:
+    """Of digits drawn by `sampling`: a version that draws otherwise has another."""
+    levels = draw_levels(sampling, spec, FINGERPRINT_SIZE, generator_of(seed, "fingerprint"))
+    return hashlib.sha256(b"".join(level.numpy().tobytes() for level in levels)).hexdigest()[:16]
+
+
 def solve_currents(
     circuit: Circuit,
     window: Window,
     levels: Levels,
     dtype: torch.dtype = torch.float64,
-    advance: Callable[[int], None] = lambda count: None,
 ) -> Float[Tensor, "crossbar input col"]:
     """Exact column currents in ampere, in parts: the voltages and conductances of all would take far more memory.
 
@@ -98,14 +115,12 @@ def solve_currents(
         window: voltages and conductances of the digits.
         levels: of inputs and crossbars.
         dtype: precision of the solver.
-        advance: called with the number of samples after each part.
     """
     v_level, g_level = levels
     i = torch.empty(*v_level.shape[:2], g_level.shape[-1], dtype=dtype)
     for start in range(0, len(g_level), CROSSBARS_AT_ONCE):
         part = slice(start, start + CROSSBARS_AT_ONCE)
         i[part] = circuit(window.voltages(v_level[part], dtype), window.conductances(g_level[part], dtype))
-        advance(v_level[part].shape[:2].numel())
     return i
 
 
@@ -117,7 +132,6 @@ def solve_samples(
     generator: Generator,
     *,
     dtype: torch.dtype = torch.float64,
-    advance: Callable[[int], None] = lambda count: None,
 ) -> Samples:
     """Draw and solve `size` = (crossbars, inputs per crossbar).
 
@@ -128,7 +142,6 @@ def solve_samples(
         size: number of crossbars, number of inputs of each.
         generator: source of randomness; the result depends on nothing else.
         dtype: precision of the solver.
-        advance: called with the number of samples after each part.
     """
     levels = draw_levels(sampling, circuit.solver.spec, size, generator)
-    return Samples.from_currents(window, levels, solve_currents(circuit, window, levels, dtype, advance))
+    return Samples.from_currents(window, levels, solve_currents(circuit, window, levels, dtype))

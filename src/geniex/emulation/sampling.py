@@ -93,9 +93,11 @@ class MixedDigits:
     def _mix(self, network: Tensor, bits: int, generator: Generator) -> Tensor:
         per_item = (len(network), *[1] * (network.dim() - 1))
         uniform = torch.randint(0, 2**bits, network.shape, generator=generator)
-        zeros = self.sparsest * torch.rand(per_item, generator=generator)
-        uniform = uniform * (torch.rand(network.shape, generator=generator) >= zeros)
-        return torch.where(torch.rand(per_item, generator=generator) < self.network_share, network, uniform)
+        zeros = self.sparsest * torch.rand(per_item, generator=generator, dtype=torch.float32)
+        uniform = uniform * (torch.rand(network.shape, generator=generator, dtype=torch.float32) >= zeros)
+        return torch.where(
+            torch.rand(per_item, generator=generator, dtype=torch.float32) < self.network_share, network, uniform
+        )
 
 
 @dataclass(frozen=True)
@@ -203,13 +205,13 @@ def _check_bits(sampling: Any) -> None:
 
 def _bell_digits(shape: tuple[int, ...], place: Tensor, bits: int, generator: Generator) -> Tensor:
     """Digit number `place` of positive halves of normal numbers whose deviation spans the word of four digits."""
-    spread = torch.rand((shape[0], *[1] * (len(shape) - 1)), generator=generator) * 3 * bits + bits
-    number = torch.randn(shape, generator=generator).clamp(min=0) * 2**spread
+    spread = torch.rand((shape[0], *[1] * (len(shape) - 1)), generator=generator, dtype=torch.float32) * 3 * bits + bits
+    number = torch.randn(shape, generator=generator, dtype=torch.float32).clamp(min=0) * 2**spread
     return (number.long() >> (bits * place)) % 2**bits
 
 
 def _used(count: int, size: int, generator: Generator) -> Tensor:
     """1 for the used part of a dimension: all of it in three of four cases, a first part in the fourth."""
     length = torch.randint(1, size + 1, (count, 1), generator=generator)
-    length = torch.where(torch.rand((count, 1), generator=generator) < 0.75, size, length)
+    length = torch.where(torch.rand((count, 1), generator=generator, dtype=torch.float32) < 0.75, size, length)
     return (torch.arange(size) < length).long()

@@ -13,7 +13,7 @@ from geniex.devices.description import describe_device
 from geniex.emulation.dataset import Dataset
 from geniex.emulation.manifest import differences_from
 from geniex.emulation.samples import Samples, joined, solve_samples
-from geniex.emulation.sampling import DigitSampling, generator_of
+from geniex.emulation.sampling import DigitSampling, describe_sampling, generator_of
 from geniex.models.circuit import Circuit
 from geniex.threads import in_order
 from geniex.window import Window
@@ -80,11 +80,13 @@ class StoredSamples:
     Attributes:
         dataset: a finished one; see `open_dataset`.
         circuit: that it must have been solved with.
-        window: that its digits must have.
+        sampling: that its digits must have been drawn with.
+        window: that they must have.
     """
 
     dataset: Dataset
     circuit: Circuit
+    sampling: DigitSampling
     window: Window
 
     def __post_init__(self) -> None:
@@ -93,6 +95,7 @@ class StoredSamples:
             "spec": dataclasses.asdict(solver.spec),
             "device": describe_device(solver.device),
             "window": dataclasses.asdict(self.window),
+            "sampling": describe_sampling(self.sampling),
         }
         different = differences_from(self.dataset.manifest, wanted)
         if different:

@@ -6,6 +6,7 @@ give each step new ones.
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -18,14 +19,16 @@ import torch
 from torch import Tensor
 
 from geniex.devices.description import describe_device
-from geniex.emulation.card import EmulatorCard, held_out_errors
+from geniex.emulation.card import EmulatorCard
+from geniex.emulation.errors import held_out_errors
 from geniex.emulation.progress import Progress, ProgressFile
 from geniex.emulation.recipe import TrainingRecipe
-from geniex.emulation.samples import Advance, Samples, check_bits, solve_samples
+from geniex.emulation.samples import Advance, Samples, check_bits, fingerprint, solve_samples
 from geniex.emulation.sampling import DigitSampling, describe_sampling, generator_of
 from geniex.emulation.source import FreshSamples, SampleSource
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling
+from geniex.models.guard import RangeGuard
 from geniex.window import Window
 
 __all__ = ["TrainingRun", "train"]
@@ -43,7 +46,8 @@ class TrainingRun:
 
     Attributes:
         source: of solved samples; None solves new ones for each step.
-        state: file to save the state to at each check, and to go on from where it exists; it goes at the end.
+        state: file to save the state to at each check, and to go on from where it exists. It stays, for as long as
+            the result is nowhere else.
         advance: told how far it is.
         log: given the training error, the error on unseen crossbars and the learning rate at each check.
     """
@@ -93,8 +97,7 @@ def train(
             "samples": source.describe(),
         },
     )
-    if run.state is not None:
-        run.state.unlink(missing_ok=True)
+    network.guard = RangeGuard()
     return network, card
 
 
@@ -122,6 +125,8 @@ class _Task:
             "window": dataclasses.asdict(self.window),
             "recipe": dataclasses.asdict(self.recipe),
             "samples": source.describe(),
+            "drawn": fingerprint(self.sampling, self.circuit.solver.spec, seed=0),
+            "tolerance": self.circuit.solver.tolerance(torch.float64),
         }
 
 
@@ -132,11 +137,13 @@ def _fit(task: _Task, source: SampleSource, run: TrainingRun) -> tuple[Geniex, f
     file = ProgressFile(run.state, task.identity(source))
     progress = Progress(network, recipe, *_optimizer(network, recipe))
     before = file.restore(progress)
-    validation, every, started = task.unseen("check"), recipe.steps // recipe.checks, time.perf_counter()
+    validation, every, started = task.unseen("check"), -(-recipe.steps // recipe.checks), time.perf_counter()
     losses: list[float] = []
     with closing(source.batches(recipe.batch, recipe.seed, progress.step)) as batches:
         while not progress.finished:
-            losses.append(progress.advance(_loss(network, next(batches), recipe)))
+            samples = next(batches)
+            _widen(network, samples)
+            losses.append(progress.advance(_loss(network, samples, recipe)))
             trained = 100 * (sum(losses) / len(losses)) ** 0.5
             run.advance("fit", progress.step, recipe.steps, f"RMSE of NF {trained:.2f} %, unseen {progress.best:.2f} %")
             if progress.step % every == 0 or progress.step == recipe.steps:
@@ -144,6 +151,11 @@ def _fit(task: _Task, source: SampleSource, run: TrainingRun) -> tuple[Geniex, f
                 run.log(progress.step, {"training": trained, "unseen": progress.last, "rate": progress.rate})
                 file.save(progress, before + time.perf_counter() - started)
                 losses.clear()
+    if not math.isfinite(progress.best):
+        raise RuntimeError(
+            "Training found no network: at no check was the error on unseen crossbars a number. Lower "
+            f"`learning_rate` = {recipe.learning_rate:g}, or raise `held_out_inputs` = {recipe.held_out_inputs}."
+        )
     network.load_state_dict(progress.best_weights)
     return network.requires_grad_(False).eval(), before
 
@@ -171,7 +183,7 @@ def _loss(network: Geniex, samples: Samples, recipe: TrainingRecipe) -> Tensor:
     driven = ~samples.f.isnan()
     reference = torch.where(driven, network.reference(v, g) / (v @ g), 1)
     error = reference / f.clamp(min=SMALLEST_RATIO) - 1 / torch.where(driven, samples.f, 1)
-    return (error * driven).square().sum() / driven.sum()
+    return (error * driven).square().sum() / driven.sum().clamp(min=1)
 
 
 @torch.no_grad()
@@ -195,12 +207,11 @@ def _initialized(task: _Task) -> Geniex:
     curve = _curve(v / window.v_max, v @ g, (g, samples.f.double()), recipe.curve)
     scaling = Scaling(window.v_max, window.g_off, window.g_on, 0.5, 2.0, curve)
     f = (Geniex(spec, scaling, 1).reference(v, g) / (v @ g) * samples.f)[driven]
-    densities = {
-        "v_density": _span(samples.v_level[driven.any(-1)], -1, 2**window.v_bits - 1),
-        "g_density": _span(samples.g_level, (-2, -1), 2**window.g_bits - 1),
-    }
-    scaling = dataclasses.replace(scaling, f_min=f.min().item(), f_max=f.max().item(), **densities)
+    nothing = {"v_density": (1.0, 0.0), "g_density": (1.0, 0.0)}
+    scaling = dataclasses.replace(scaling, f_min=f.min().item(), f_max=f.max().item(), **nothing)
     network = Geniex(spec, scaling, recipe.hidden)
+    network.guard = RangeGuard("ignore")  # it has no range yet
+    _widen(network, samples)
     g_mean = samples.g_level.float().mean(0).mT.flatten() / (2**window.g_bits - 1)
     v_mean = samples.v_level.float().mean((0, 1)) / (2**window.v_bits - 1)
     network.conductance.weight.normal_(0, spec.rows**-0.5 * spec.cols**-0.5, generator=generator)
@@ -211,10 +222,22 @@ def _initialized(task: _Task) -> Geniex:
     return network
 
 
-def _span(level: Tensor, dims: int | tuple[int, int], largest: int) -> tuple[float, float]:
-    """Least and largest mean level, as a share of the largest level."""
-    mean = level.double().mean(dims) / largest
-    return mean.min().item(), mean.max().item()
+def _widen(network: Geniex, samples: Samples) -> None:
+    """The densities that a model was made for are all that it has seen. Inputs of zeros say nothing."""
+    scaling, window = network.scaling, samples.window
+    v = samples.v_level[samples.v_level.any(-1).bool()].float().mean(-1) / (2**window.v_bits - 1)
+    g = samples.g_level.float().mean((-2, -1)) / (2**window.g_bits - 1)
+    network.scaling = dataclasses.replace(
+        scaling, v_density=_around(scaling.v_density, v), g_density=_around(scaling.g_density, g)
+    )
+
+
+def _around(span: tuple[float, float], values: Tensor) -> tuple[float, float]:
+    """The smallest span that holds `span` and all values."""
+    if not values.numel():
+        return span
+    low, high = torch.aminmax(values.double())
+    return min(span[0], low.item()), max(span[1], high.item())
 
 
 def _curve(share: Tensor, i_ideal: Tensor, exact: tuple[Tensor, Tensor], count: int) -> tuple[float, ...]:

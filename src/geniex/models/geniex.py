@@ -149,6 +149,8 @@ def _ratio_in_chunks(driven: Tensor, half: Tensor, weight: Tensor, offset: Tenso
     """f_R from the voltage half (*tile, input, hidden), shared by tiles where it broadcasts, and per-tile terms."""
     tile = torch.broadcast_shapes(driven.shape[:-2], half.shape[:-1])
     count, (inputs, hidden) = tile.numel(), driven.shape[-2:]
+    if count == 0:
+        return driven.new_empty(*tile, inputs, len(weight))
     which = torch.arange(driven.shape[:-2].numel(), device=driven.device).view(driven.shape[:-2]).expand(tile).flatten()
     driven = driven.reshape(driven.shape[:-2].numel(), inputs, hidden)
     half = half.expand(*tile, -1).reshape(count, 1, hidden)

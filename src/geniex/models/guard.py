@@ -1,5 +1,6 @@
 """What a model was made for, and what happens when it is asked for something else."""
 
+import functools
 import math
 import warnings
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["OperatingRange", "OutOfRangeWarning", "Policy", "RangeGuard", "extremes", "shares_outside"]
 
-Policy = Literal["raise", "warn"]
+Policy = Literal["raise", "warn", "ignore"]
 
 SLACK = 1e-4  # of a range, by which float32 numbers may leave it
 DENSITY_SLACK = 0.02  # the densest of a few thousand training samples is not a sharp bound
@@ -40,21 +41,25 @@ class OperatingRange:
     g_density: tuple[float, float] = EVERY
 
 
-@dataclass
+@dataclass(frozen=True)
 class RangeGuard:
     """What a model does out of its range.
 
     Attributes:
         policy: `raise` refuses with ValueError; `warn` says once per quantity what share of it is outside
-            (`OutOfRangeWarning`), and computes.
+            (`OutOfRangeWarning`), and computes; `ignore` computes.
     """
 
     policy: str = "raise"
 
     def __post_init__(self) -> None:
-        self._told: set[str] = set()  # no field: what was said is no part of what a model is
         if self.policy not in get_args(Policy):
-            raise ValueError(f"`RangeGuard(policy=...)` must be 'raise' or 'warn'; got {self.policy!r}.")
+            raise ValueError(f"`RangeGuard(policy=...)` must be 'raise', 'warn' or 'ignore'; got {self.policy!r}.")
+
+    @functools.cached_property
+    def _told(self) -> set[str]:
+        """Quantities that were warned of; no field, since what was said is no part of what a model is."""
+        return set()
 
     def check_conductances(self, g: Tensor, bounds: OperatingRange) -> None:
         """Crossbars `g` (*tile, row, col) in siemens."""
@@ -68,12 +73,12 @@ class RangeGuard:
         """Raise ValueError, or warn if nothing was said of `quantity` before."""
         if self.policy == "raise":
             raise ValueError(message)
-        if quantity not in self._told:
+        if self.policy == "warn" and quantity not in self._told:
             self._told.add(quantity)
             warnings.warn(message, OutOfRangeWarning, stacklevel=4)
 
     def _check(self, quantities: Iterator["_Quantity"]) -> None:
-        for quantity in quantities:
+        for quantity in quantities if self.policy != "ignore" else ():
             if quantity.share_outside:
                 self.tell(quantity.name, quantity.complaint)
 
@@ -132,7 +137,7 @@ class _Quantity:
 def _of_voltages(v: Tensor, bounds: OperatingRange) -> Iterator[_Quantity]:
     v, limits = v.detach(), (bounds.v_min, bounds.v_max)
     if limits != EVERY:
-        yield _Quantity("v", v, limits, SLACK * (bounds.v_max - bounds.v_min), " V")
+        yield _Quantity("v", v, limits, SLACK * _width(limits), " V")
     if bounds.v_density not in (EVERY, (0.0, 1.0)):
         density = v.mean(-1) / bounds.v_max
         yield _Quantity("density of v", density[density != 0], bounds.v_density, DENSITY_SLACK, "")
@@ -145,3 +150,9 @@ def _of_conductances(g: Tensor, bounds: OperatingRange) -> Iterator[_Quantity]:
     if bounds.g_density not in (EVERY, (0.0, 1.0)):
         density = (g.mean((-2, -1)) - bounds.g_min) / (bounds.g_max - bounds.g_min)
         yield _Quantity("density of g", density, bounds.g_density, DENSITY_SLACK, "")
+
+
+def _width(limits: tuple[float, float]) -> float:
+    """Of a range; where one end is open, the size of the other."""
+    ends = [end for end in limits if math.isfinite(end)]
+    return max(ends) - min(ends) if len(ends) == 2 else abs(ends[0])

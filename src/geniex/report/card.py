@@ -65,7 +65,7 @@ def _headline(card: ErrorCard) -> str:
     own, linear = card.errors[card.model], card.errors["linear"]
     sentence = f"Column currents are off by {significant(own.rmse)} % of their ideal value (RMS), at most "
     sentence += f"{significant(own.worst)} %, on {card.crossbars:,} crossbars that were never seen before."
-    if card.model == "linear" or own.rmse == 0:
+    if not 0 < own.rmse < linear.rmse:
         return sentence
     return f"{sentence} That is {significant(linear.rmse / own.rmse, 2)} times below the linear circuit's error."
 

@@ -206,6 +206,27 @@ def test_reads_do_not_depend_on_threads_or_on_what_else_is_read():
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad], ids=["inference", "no grad"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_reads_of_every_mode_after_each_other(mode, threads):
+    """What a read keeps for the next serves it too, whatever required gradients; large enough for two threads."""
+    g = 1e-5 * torch.rand(64, 64, generator=torch.Generator().manual_seed(0))
+    v = torch.full((1024, 64), 0.2)
+    expected = ReducedOrder(NOMINAL, Sinh(0.25), _levels(0.25)).program(g)(v)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        read = ReducedOrder(NOMINAL, Sinh(0.25), _levels(0.25)).program(g.clone().requires_grad_())
+        with mode():
+            for inputs in (v[:1], v, v.clone().requires_grad_()):
+                torch.testing.assert_close(read(inputs).clone(), expected[: len(inputs)], rtol=1e-5, atol=0)
+        with torch.no_grad():
+            torch.testing.assert_close(read(v), expected, rtol=1e-5, atol=0)
+        assert read(v[:2].clone()).requires_grad
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_inference_mode_and_no_inputs():
     model = ReducedOrder(SMALL, Sinh(0.25), _levels(0.25))
     with torch.inference_mode():

@@ -96,13 +96,18 @@ class CompiledRead:
 
     def __call__(self, v: Float[Tensor, "tile input row"], crossbars: Sequence[int]) -> Float[Tensor, "tile input col"]:
         """Currents in ampere for voltages in volt, each tile on the crossbar named."""
+        with torch.inference_mode(False), torch.no_grad():  # what is kept must serve reads of every mode
+            return self._read(v.detach(), crossbars)
+
+    def _read(self, v: Tensor, crossbars: Sequence[int]) -> Tensor:
         tiles, inputs = v.shape[:2]
         cols = self.programs[0].coupling.shape[-1]
         i = v.new_empty(tiles, inputs, cols)
         parts = [(k, first) for k in range(tiles) for first in range(0, inputs, INPUTS_AT_ONCE)]
         threads = max(1, min(torch.get_num_threads(), len(parts), v.numel() * cols // FEWEST_PRODUCTS))
-        rooms = [self.rooms.pop() if self.rooms else _Room(v, cols, self.order) for _ in range(threads)]
+        rooms = [self._room(v, cols) for _ in range(threads)]
 
+        @torch.no_grad()  # the mode is each thread's own
         def run(room: _Room, part: tuple[int, int]) -> None:
             k, chunk = part[0], slice(part[1], part[1] + INPUTS_AT_ONCE)
             room.read(v[k, chunk], self.programs[crossbars[k]], i[k, chunk])
@@ -110,6 +115,12 @@ class CompiledRead:
         work_off(parts, [functools.partial(run, room) for room in rooms])
         self.rooms.extend(rooms)
         return i
+
+    def _room(self, like: Tensor, cols: int) -> "_Room":
+        try:
+            return self.rooms.pop()
+        except IndexError:  # others may be reading too
+            return _Room(like, cols, self.order)
 
 
 class _Room:

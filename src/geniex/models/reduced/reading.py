@@ -16,7 +16,7 @@ def functions_of(
     v: Float[Tensor, "*input row"], levels: Float[Tensor, " level"], cubics: Float[Tensor, "interval power function"]
 ) -> Float[Tensor, "*input row function"]:
     """The functions of the input, interpolated between levels: at a level they are those of the exact ladder."""
-    interval = (torch.bucketize(v.detach(), levels, right=True) - 1).clamp(0, len(cubics) - 1)
+    interval = (torch.bucketize(v.detach().contiguous(), levels, right=True) - 1).clamp(0, len(cubics) - 1)
     x = (v - levels[interval])[..., None]
     cubic, square, linear, constant = cubics[interval].unbind(-2)
     return ((cubic * x + square) * x + linear) * x + constant
