@@ -16,7 +16,7 @@ from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor
 from geniex.devices import Ohmic, SeriesAccess, Sinh
 from geniex.devices.description import describe_device, write_device
 from geniex.digital import Accumulator, FixedPoint
-from geniex.emulation import MixedDigits, TrainingRecipe
+from geniex.emulation import Corners, MixedDigits, Mixture, TrainingRecipe
 from geniex.evaluation import Preprocess
 from geniex.functional import HardwareConfig
 from geniex.mapping import DifferentialPair, OffsetColumn
@@ -278,10 +278,10 @@ def test_training_fields_arrive_where_they_belong(config):
         TrainingConfig,
     )
     assert made.window() == Window(0.5, 5e-5, 1.25e-5, 1, 2)
-    assert made.sampling() == MixedDigits(1, 2, 0.5, 1.0)
+    assert made.sampling() == Mixture((MixedDigits(1, 2, 0.5, 1.0), Corners(1, 2)), (0.98, 0.02))
     assert made.recipe() == TrainingRecipe(40, 4, 2, 0.01, "sgd", "bfloat16", 6, 3, 5, 4, 7, 8, 9)
     assert TrainingConfig().recipe() == TrainingRecipe()
-    assert TrainingConfig().sampling() == MixedDigits()
+    assert TrainingConfig().sampling() == Mixture((MixedDigits(), Corners()), (0.98, 0.02))
 
 
 # Numbers and their types

@@ -15,7 +15,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["exclusive", "read_npz", "replacing"]
+__all__ = ["check_writable", "exclusive", "read_npz", "replacing"]
 
 
 def read_npz(source: Path | BytesIO) -> dict[str, np.ndarray]:
@@ -49,6 +49,22 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise OSError unless a file can be made at `path`: now, not after long work. Missing folders are made."""
+    try:
+        with replacing(path) as beside:
+            beside.touch()
+            raise _Tried
+    except _Tried:
+        return
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
+
+
+class _Tried(Exception):
+    """Ends an attempt before anything is replaced."""
 
 
 @contextmanager

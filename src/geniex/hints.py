@@ -10,7 +10,9 @@ __all__ = ["differences", "nearest"]
 def nearest(name: str, names: Sequence[str]) -> str:
     """A hint at which of `names` was meant by `name`."""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else f" Possible: {', '.join(names[:12])}."
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" Possible: {', '.join(names[:12])}{', ...' if len(names) > 12 else '.'}"
 
 
 def differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> str:

@@ -55,7 +55,10 @@ def emulator_card(name: str) -> EmulatorCard:
 
 def _from_file(name: str, read: Callable[[Path], T]) -> T:
     if name not in emulators():
-        raise ValueError(f"No emulator {name!r} ships with geniex; there are {', '.join(emulators()) or 'none'}.")
+        raise ValueError(
+            f"No emulator {name!r} ships with geniex; there are {', '.join(emulators()) or 'none'}. "
+            "`geniex.load(path)` reads one from a file."
+        )
     with as_file(_folder() / f"{name}.safetensors") as path:
         return read(Path(path))
 

@@ -52,7 +52,7 @@ def test_an_emulator_of_fitted_cells_is_trained_and_evaluated(workspace, measure
     succeed("fit-device", "data.csv", "mine.toml", "--model", "tabulated")
     Path("train.toml").write_text(TRAINING + cell)
     Path("run.toml").write_text(EVALUATION + cell)
-    succeed("train", "train.toml", "tiny.safetensors")
+    succeed("train", "train.toml", "tiny.safetensors", "--replace")
     card = geniex.emulation.load_card("tiny.safetensors")
     assert card.device == describe_device(SeriesAccess(read_device("mine.toml"), 500.0))
     assert "Tabulated" in plain(succeed("info", "tiny.safetensors"))

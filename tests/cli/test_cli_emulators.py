@@ -29,7 +29,15 @@ def test_train_says_what_it_made_and_how_good_it_is(trained):
 
 def test_info_says_what_an_emulator_is(trained):
     text = plain(succeed("info", trained[0] / "tiny.safetensors"))
-    for words in ("rows=4, cols=5", "r_source=500.0", "'Sinh'", "v_max=0.25", "'steps': 10", version("geniex")):
+    for words in (
+        "rows=4, cols=5",
+        "r_source=500.0",
+        "'Sinh'",
+        "4 bits, up to 0.25 V",
+        "on/off 6",
+        "'steps': 10",
+        version("geniex"),
+    ):
         assert words in text
     card = geniex.emulation.load_card(trained[0] / "tiny.safetensors")
     for model, error in card.errors.items():
@@ -57,7 +65,6 @@ def test_float16_halves_the_file(trained, tmp_path):
         ("[training]\nstep = 3", "`training.step` is not a field. Did you mean 'steps'?"),
         ("[training]\nsteps = 3\nchecks = 4", "`checks` must be at most `steps` = 3; got 4."),
         ("[digits]\nrecorded = 'none.npz'", "There is no file of recorded digits"),
-        ("[digits]\nrecorded = 'none.npz'\ncorner_share = 0.7", "corner_share + recorded_share must be at most 1"),
         ("[digits]\nv_bits = 9", "`digits.v_bits` must be at most 8; got 9."),
         ("adc = 'none'", "`adc` is not a field."),
     ],
@@ -116,6 +123,35 @@ def test_a_full_disk_at_the_end_costs_no_step(trained, tmp_path, monkeypatch):
         assert torch.equal(weight, other), name
 
 
+def test_an_emulator_that_is_there_is_not_overwritten_unasked(trained, tmp_path):
+    out = tmp_path / "e.safetensors"
+    out.write_bytes(b"mine")
+    assert f"{out} is there already. Name another file, or give `--replace`." in fail(
+        "train", trained[0] / "train.toml", out
+    )
+    assert out.read_bytes() == b"mine"
+    succeed("train", trained[0] / "train.toml", out, "--replace")
+    assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("e.txt", "The emulator file must end in .safetensors; got"),
+        ("file/e.safetensors", "cannot be written: File exists. Name another file."),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused_before_any_circuit_is_solved(trained, tmp_path, out, message):
+    (tmp_path / "file").write_text("")
+    assert message in fail("train", trained[0] / "train.toml", tmp_path / out)
+
+
+def test_an_emulator_worse_than_the_linear_model_is_said_to_be(tmp_path):
+    (tmp_path / "train.toml").write_text(TRAINING + "[cell]\ndevice = 'ohmic'\n")
+    printed = succeed("train", tmp_path / "train.toml", tmp_path / "e.safetensors")
+    assert "It errs more than the linear model: train it longer, or lower `learning_rate`." in printed
+
+
 def test_curves_of_a_run_are_kept_for_tensorboard(trained, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -156,7 +192,9 @@ def test_damaged_and_missing_shards_are_made_anew_and_named(dataset):
     before = contents("data")
     Path("data/shard-00001.npz").write_bytes(before["shard-00001.npz"][:-9])
     Path("data/shard-00003.npz").unlink()
-    assert "is not finished: 1 of 4 shards miss." in fail("train", "train.toml", "a.safetensors", "--data", "data")
+    assert "is not finished: 1 of 4 shards are missing." in fail(
+        "train", "train.toml", "a.safetensors", "--data", "data"
+    )
     printed = plain(succeed("dataset", "train.toml", "data"))
     assert "data/shard-00001.npz is made anew: it is not an npz file, or its end is missing." in printed
     assert re.search(r"check .* 3/3 .* solve .* 30/30", printed)

@@ -27,7 +27,7 @@ def test_a_networks_digits_are_kept_the_same_each_time(workspace):
 
 def test_a_card_on_recorded_digits_and_the_page_beside_its_numbers(workspace):
     succeed(*RECORD, "--images", 4, "--reads", 50)
-    text = "[digits]\nrecorded = 'digits.npz'\nrecorded_share = 1.0\n"
+    text = "[digits]\nrecorded = 'digits.npz'\nrecorded_share = 1.0\ncorner_share = 0.0\n"
     Path("drawn.toml").write_text(TRAINING + text)
     size = ("--config", "drawn.toml", "--crossbars", 6, "--inputs", 5)
     cards = {}

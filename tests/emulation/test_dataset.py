@@ -363,5 +363,5 @@ def test_no_dataset_is_opened_where_there_is_none(tmp_path):
 def test_an_unfinished_dataset_is_not_opened(copy):
     for name in SHARDS[1:3]:
         (copy / name).unlink()
-    with pytest.raises(ValueError, match=r"is not finished: 2 of 5 shards miss. Run the `geniex dataset` command"):
+    with pytest.raises(ValueError, match=r"is not finished: 2 of 5 shards are missing. Run the"):
         open_dataset(copy)

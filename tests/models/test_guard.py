@@ -42,10 +42,14 @@ def warned(call, *arguments):
 @pytest.mark.parametrize(
     ("v", "g", "message"),
     [
-        (INSIDE + 0.1, G, r"`v` spans 0.1 to 0.3 V, but this model was made for 0 to 0.2 V: 25 % are outside"),
+        (
+            INSIDE + 0.1,
+            G,
+            r"`v` spans 0.1 to 0.3 V, but this model was made for 0 to 0.2 V: 25 % of this",
+        ),
         (INSIDE - 0.05, G, r"`v` spans -0.05 to 0.15 V"),
-        (INSIDE / 4, G, r"`density of v` spans 0.125 to 0.125, but this model was made for 0.25 to 0.75: 1e\+02 %"),
-        (INSIDE, 4 * G, r"`g` spans 8e-06 to 8e-06 S, but this model was made for 1e-06 to 5e-06 S: 1e\+02 %"),
+        (INSIDE / 4, G, r"`density of v` spans 0.125 to 0.125, but this model was made for 0.25 to 0.75: 100 %"),
+        (INSIDE, 4 * G, r"`g` spans 8e-06 to 8e-06 S, but this model was made for 1e-06 to 5e-06 S: 100 %"),
         (INSIDE, 2 * G, r"`density of g` spans 0.75 to 0.75, but this model was made for 0 to 0.5"),
     ],
 )

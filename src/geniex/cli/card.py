@@ -10,6 +10,7 @@ from geniex.cli.app import console, say
 from geniex.configuration import TrainingConfig, read_config
 from geniex.devices.description import build_device
 from geniex.emulation import MixedDigits, measure_errors
+from geniex.files import check_writable
 from geniex.loading import check_circuit, load_emulator
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
@@ -43,6 +44,7 @@ def card_command(
     """Errors of a model on unseen crossbars, by voltage, sparsity, column and current, beside linear and ideal."""
     if out.suffix != ".html":
         raise ValueError(f"The page must end in .html; got {out}.")
+    check_writable(out)
     from geniex.report.card import write_card  # plots are slow to import
     from geniex.report.table import errors_table
 

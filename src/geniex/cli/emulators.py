@@ -10,11 +10,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from geniex.cli.app import console, progress_bars, stages
+from geniex.cli.app import console, progress_bars, say, stages
 from geniex.configuration import TrainingConfig, read_config
 from geniex.emulation import EmulatorCard, StoredSamples, TrainingRun, open_dataset, save, train
+from geniex.files import check_writable
 from geniex.loading import load_emulator
 from geniex.models.circuit import Circuit
+from geniex.models.geniex import Geniex
+from geniex.window import Window
 
 __all__ = ["info_command", "train_command"]
 
@@ -33,6 +36,7 @@ def train_command(
         Path | None,
         typer.Option(help="Folder for TensorBoard's curves; needs TensorBoard."),
     ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite an emulator that is there already.")] = False,
 ) -> None:
     """Make an emulator: solve sampled crossbars exactly, fit the GENIEx network, measure it on crossbars never seen.
 
@@ -40,9 +44,7 @@ def train_command(
     """
     settings = read_config(config, TrainingConfig)
     circuit = Circuit(settings.crossbar.build(), settings.cell.build())
-    if out.is_dir():
-        raise ValueError(f"{out} is a folder; give the name of the file to write.")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    _check_target(out, replace)
     sampling, window = settings.sampling(config.parent), settings.window()
     source = None if data is None else StoredSamples(open_dataset(data), circuit, sampling, window)
     with progress_bars() as bars:
@@ -51,7 +53,19 @@ def train_command(
         network, card = train(circuit, sampling, window, settings.recipe(), run)
     save(out, network, card, getattr(torch, dtype))
     state.unlink(missing_ok=True)
-    _print_card(str(out), card)
+    _print_card(str(out), network, card)
+    if card.errors["geniex"].rmse >= card.errors["linear"].rmse:
+        say("It errs more than the linear model: train it longer, or lower `learning_rate`.")
+
+
+def _check_target(out: Path, replace: bool) -> None:
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give the name of the file to write.")
+    if out.suffix != ".safetensors":
+        raise ValueError(f"The emulator file must end in .safetensors; got {out}.")
+    if out.exists() and not replace:
+        raise ValueError(f"{out} is there already. Name another file, or give `--replace`.")
+    check_writable(out)
 
 
 def _log_to(folder: Path | None) -> Callable[[int, dict[str, float]], None]:
@@ -76,17 +90,21 @@ def info_command(
     emulator: Annotated[str, typer.Argument(help="Emulator file, or the name of one that ships with geniex.")],
 ) -> None:
     """What an emulator is: its circuit, cells, range, recipe, and its errors on crossbars never seen in training."""
-    _print_card(emulator, load_emulator(emulator)[1])
+    _print_card(emulator, *load_emulator(emulator))
 
 
-def _print_card(name: str, card: EmulatorCard) -> None:
+def _print_card(name: str, network: Geniex, card: EmulatorCard) -> None:
     from geniex.report.table import errors_table  # plots are slow to import
 
+    window, bounds = card.window, network.operating_range
     table = Table(title=Text(f"Emulator {name}"), title_justify="left", show_header=False)
     for key, value in {
         "crossbar": card.spec,
         "cells": shorten(str(card.device), 300),
-        "digits": card.window,
+        "inputs": f"digits of {window.v_bits} bits, up to {window.v_max:g} V",
+        "weights": f"digits of {window.g_bits} bits, R_on {1 / window.g_on:g} ohm, on/off {_on_off(window)}",
+        "range": "inputs of {:.2g} to {:.2g} of all rows at the top, ".format(*bounds.v_density)
+        + "crossbars of {:.2g} to {:.2g} of all cells on".format(*bounds.g_density),
         "sampling": card.sampling,
         "recipe": card.recipe,
         "made": card.provenance,
@@ -94,3 +112,7 @@ def _print_card(name: str, card: EmulatorCard) -> None:
         table.add_row(key, Text(str(value)))
     console.print(table)
     console.print(errors_table("Error of NF against the exact circuit on unseen crossbars, in percent", card.errors))
+
+
+def _on_off(window: Window) -> str:
+    return f"{window.g_on / window.g_off:g}" if window.g_off else "infinite"

@@ -57,7 +57,7 @@ def evaluate_command(
     ] = Path("runs/evaluate"),
 ) -> None:
     """Accuracy of a network under several models of the crossbar, each checked against the exact circuit."""
-    settings, chosen = chosen_config(config), chosen_network(network, weights)
+    settings, chosen = chosen_config(config, network), chosen_network(network, weights)
     labelled = chosen_images(data).shuffled(seed)
     _evaluate(chosen, labelled if images is None else labelled.first(images), models, settings, out)
 

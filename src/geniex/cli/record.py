@@ -11,6 +11,7 @@ from geniex.cli.app import say
 from geniex.cli.subjects import DATA_HELP, NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_images, chosen_network
 from geniex.emulation import save_digits
 from geniex.evaluation.fidelity import record_digits
+from geniex.files import check_writable
 
 __all__ = ["record_command"]
 
@@ -31,7 +32,8 @@ def record_command(
     """Digits of a network's own weights and activations, for `geniex train`, `dataset` and `card` to draw from."""
     if out.suffix != ".npz":
         raise ValueError(f"The file of recorded digits must end in .npz; got {out}.")
-    (settings, _), chosen = chosen_config(config), chosen_network(network, weights)
+    check_writable(out)
+    (settings, _), chosen = chosen_config(config, network), chosen_network(network, weights)
     shown = settings.preprocess.build()(chosen_images(data).shuffled(seed).first(images).images)
     layers = settings.layer_config(chosen)
     generator = Generator().manual_seed(seed)

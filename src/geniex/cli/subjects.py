@@ -20,12 +20,19 @@ DATA_HELP = (
 )
 
 
-def chosen_config(path: Path | None) -> tuple[EvaluationConfig, Path]:
-    """A configuration, and the folder that its file names are relative to."""
-    if path is not None:
-        return read_config(path, EvaluationConfig), path.parent
+def chosen_config(path: Path | None, network: str | None = None) -> tuple[EvaluationConfig, Path]:
+    """A configuration, and the folder that its file names are relative to.
+
+    The embedded network, which is that of no name, has images prepared in its own way, if the file says nothing.
+    """
     with asset("demo.toml") as config_file:
-        return read_config(config_file, EvaluationConfig), Path()
+        own = read_config(config_file, EvaluationConfig)
+    if path is None:
+        return own, Path()
+    settings = read_config(path, EvaluationConfig)
+    if network is None and "preprocess" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"preprocess": own.preprocess})
+    return settings, path.parent
 
 
 def chosen_network(path: str | None, weights: Path | None) -> nn.Module:

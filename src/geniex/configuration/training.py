@@ -28,20 +28,14 @@ class DigitSection(Section):
         default=0.5, ge=0, le=1, description="share of crossbars and inputs drawn like a network's digits"
     )
     corner_share: float = Field(
-        default=0.0, ge=0, le=1, description="share of extremes: all on, all off, one row, one column"
+        default=0.02, ge=0, le=1, description="share of extremes: all on, all off, one row, one column"
     )
     recorded: str | None = Field(
         default=None, description="file of a network's own digits, made by `geniex record`, relative to this one"
     )
-    recorded_share: float = Field(default=0.5, ge=0, le=1, description="share drawn from `recorded`, where it is given")
-
-    @model_validator(mode="after")
-    def _shares(self) -> "DigitSection":
-        if self.corner_share + (self.recorded_share if self.recorded else 0) > 1:
-            raise ValueError(
-                f"corner_share + recorded_share must be at most 1; got {self.corner_share} + {self.recorded_share}."
-            )
-        return self
+    recorded_share: float = Field(
+        default=0.5, ge=0, le=1, description="share of the others drawn from `recorded`, where it is given"
+    )
 
 
 class DatasetSection(Section):
@@ -102,10 +96,11 @@ class TrainingConfig(Section):
             MixedDigits(digits.v_bits, digits.g_bits, digits.sparsest, digits.network_share),
             Corners(digits.v_bits, digits.g_bits),
         ]
-        shares = [1 - digits.corner_share, digits.corner_share]
+        others = 1 - digits.corner_share
+        shares = [others, digits.corner_share]
         if digits.recorded is not None:
             parts.append(load_digits(folder / digits.recorded))
-            shares = [shares[0] - digits.recorded_share, shares[1], digits.recorded_share]
+            shares = [others * (1 - digits.recorded_share), digits.corner_share, others * digits.recorded_share]
         used = [(part, share) for part, share in zip(parts, shares, strict=True) if share > 0]
         return used[0][0] if len(used) == 1 else Mixture(*(tuple(column) for column in zip(*used, strict=True)))
 

@@ -4,6 +4,7 @@ Loading reads numbers and JSON; it never executes code.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -33,6 +34,7 @@ def save(path: str | os.PathLike[str], network: Geniex, card: EmulatorCard, dtyp
     """
     header = {"format": FORMAT, "scaling": dataclasses.asdict(network.scaling), "card": card.as_dict()}
     weights = {name: weight.detach().cpu().to(dtype).contiguous() for name, weight in network.state_dict().items()}
+    header["sha256"] = _digest(weights)
     with replacing(Path(path)) as beside:
         beside.write_bytes(serialize(weights, metadata={key: json.dumps(value) for key, value in header.items()}))
 
@@ -69,11 +71,22 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         raise FileNotFoundError(f"There is no emulator file {path}.")
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}
+            header, weights = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path} is not a whole safetensors file: {error}. Make it again with `geniex train`."
         ) from error
+    if json.loads(header.get("sha256", "null")) not in (None, _digest(weights)):
+        raise ValueError(f"{path} is damaged: its weights are not those written. Make it again with `geniex train`.")
+    return header, {name: weight.float() for name, weight in weights.items()}
+
+
+def _digest(weights: dict[str, torch.Tensor]) -> str:
+    sha256 = hashlib.sha256()
+    for name in sorted(weights):
+        sha256.update(name.encode())
+        sha256.update(weights[name].view(torch.uint8).numpy().data)
+    return sha256.hexdigest()
 
 
 def _card(path: Path, header: dict[str, str]) -> EmulatorCard:

@@ -17,6 +17,7 @@ from geniex.emulation.shards import make_shard, problem
 __all__ = ["solve_on_cluster"]
 
 SECONDS_TO_CONNECT = 10
+SECONDS_TO_CLOSE = 3
 SECONDS_TO_WAIT = 5  # for a shard, before looking whether there is any worker
 AGAIN = "Whole shards stay; the same command goes on where it was."
 PER_THREAD = 2  # shards in flight: one being solved, one ready to be
@@ -52,7 +53,7 @@ def solve_on_cluster(
     except (OSError, CancelledError) as error:
         raise RuntimeError(f"The scheduler {address} went away ({type(error).__name__}). {AGAIN}") from error
     finally:
-        client.close()
+        client.close(timeout=SECONDS_TO_CLOSE)
 
 
 def _connect(address: str) -> Any:

@@ -103,7 +103,8 @@ def open_dataset(folder: str | os.PathLike[str]) -> Dataset:
     dataset = Dataset(Path(folder), Manifest.read(path))
     missing = dataset.missing()
     if missing:
-        raise ValueError(f"{folder} is not finished: {len(missing)} of {dataset.manifest.shards} shards miss. {AGAIN}")
+        counts = f"{len(missing)} of {dataset.manifest.shards} shards are missing"
+        raise ValueError(f"{folder} is not finished: {counts}. {AGAIN}")
     return dataset
 
 

@@ -145,7 +145,8 @@ def _fit(task: _Task, source: SampleSource, run: TrainingRun) -> tuple[Geniex, f
             _widen(network, samples)
             losses.append(progress.advance(_loss(network, samples, recipe)))
             trained = 100 * (sum(losses) / len(losses)) ** 0.5
-            run.advance("fit", progress.step, recipe.steps, f"RMSE of NF {trained:.2f} %, unseen {progress.best:.2f} %")
+            unseen = f", unseen {progress.best:.2f} %" if math.isfinite(progress.best) else ""
+            run.advance("fit", progress.step, recipe.steps, f"RMSE of NF {trained:.2f} %{unseen}")
             if progress.step % every == 0 or progress.step == recipe.steps:
                 progress.check(_error(network, validation))
                 run.log(progress.step, {"training": trained, "unseen": progress.last, "rate": progress.rate})

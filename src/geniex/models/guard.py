@@ -17,6 +17,11 @@ Policy = Literal["raise", "warn", "ignore"]
 SLACK = 1e-4  # of a range, by which float32 numbers may leave it
 DENSITY_SLACK = 0.02  # the densest of a few thousand training samples is not a sharp bound
 EVERY = (-math.inf, math.inf)
+REMEDY = {
+    "raise": "Stay inside, make a model for them (`corner_share` and `recorded` widen what an emulator sees), or "
+    'let it warn: `outside = "warn"` in a configuration, `model.guard = RangeGuard("warn")` in Python.',
+    "warn": "It computes all the same, and says this once.",
+}
 
 
 class OutOfRangeWarning(UserWarning):
@@ -80,7 +85,7 @@ class RangeGuard:
     def _check(self, quantities: Iterator["_Quantity"]) -> None:
         for quantity in quantities if self.policy != "ignore" else ():
             if quantity.share_outside:
-                self.tell(quantity.name, quantity.complaint)
+                self.tell(quantity.name, quantity.complaint + REMEDY[self.policy])
 
 
 def shares_outside(bounds: OperatingRange, v: Tensor, g: Tensor) -> dict[str, float]:
@@ -129,8 +134,7 @@ class _Quantity:
         (low, high), (least, most) = self.bounds, extremes(self.values)
         return (
             f"`{self.name}` spans {least:.4g} to {most:.4g}{self.unit}, but this model was made for {low:.4g} to "
-            f"{high:.4g}{self.unit}: {100 * self.share_outside:.2g} % are outside. Stay inside, make a model for "
-            "them, or let it warn: `model.guard = RangeGuard('warn')`."
+            f"{high:.4g}{self.unit}: {100 * self.share_outside:.3g} % of this read are outside. "
         )
 
 

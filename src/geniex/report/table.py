@@ -31,7 +31,7 @@ def results_table(evaluation: Evaluation) -> Table:
     table = Table(title=Text(evaluation.title), box=box.SIMPLE_HEAD, padding=0, title_justify="left")
     if outside := out_of_range(evaluation.models):
         table.caption, table.caption_justify = Text(outside), "left"
-    table.add_column("model", overflow="fold")
+    table.add_column("model", overflow="fold", min_width=7)
     for header in HEADERS:
         table.add_column(header, justify="right", no_wrap=True)
     for result in evaluation.models:
