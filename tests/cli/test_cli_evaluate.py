@@ -269,10 +269,11 @@ def test_too_many_images_for_the_demo_are_refused(tmp_path):
 def test_the_demo_runs_on_two_images(tmp_path):
     stdout = succeed("demo", "--images", 2, "--out", tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
-    assert [result["name"] for result in results["models"]] == ["digital", "ideal", "linear", "geniex"]
+    assert [result["name"] for result in results["models"]] == ["digital", "ideal", "linear", "geniex", "reduced"]
     by_name = {result["name"]: result for result in results["models"]}
     assert by_name["ideal"]["agreement"] == 1
-    assert by_name["geniex"]["nf"]["rmse"] < by_name["linear"]["nf"]["rmse"]
+    errors = [by_name[name]["nf"]["rmse"] for name in ("reduced", "geniex", "linear")]
+    assert 50 * errors[0] < 5 * errors[1] < errors[2]
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert f"Page: {tmp_path / 'report.html'}" in stdout
 
@@ -282,6 +283,16 @@ def test_the_demo_with_the_digital_network_alone(tmp_path):
     succeed("demo", "--images", 64, "--models", "digital", "--out", tmp_path)
     (result,) = json.loads((tmp_path / "results.json").read_text())["models"]
     assert result["low"] < 0.68 < result["high"]
+
+
+@pytest.mark.parametrize("preprocess", ["", "[preprocess]\nscale = 0.5\n"], ids=["its own", "the file's"])
+def test_the_embedded_network_has_its_images_prepared_as_it_was_trained(tmp_path, preprocess):
+    """Unless a configuration says otherwise."""
+    (tmp_path / "run.toml").write_text(f"[crossbar]\nrows = 32\ncols = 32\n{preprocess}")
+    out = tmp_path / "out"
+    succeed("evaluate", "--config", tmp_path / "run.toml", "--models", "digital", "--images", 64, "--out", out)
+    (result,) = json.loads((out / "results.json").read_text())["models"]
+    assert (result["top1"] > 0.5) == (not preprocess)
 
 
 def whole():
