@@ -132,13 +132,18 @@ def test_the_sampler_has_the_range_of_its_model():
 # Reads of a network
 
 
-def test_reads_of_a_layer_are_the_digits_of_its_inputs_and_weights():
-    """One layer whose numbers are digits already, so that its reads can be written down."""
+def layer_of_digits():
+    """A layer whose numbers are digits already: its hardware, itself, its weights as integers, an input."""
     config = HardwareConfig(rows=4, cols=16)
     layer = nn.Linear(4, 4, bias=False)
     weight = torch.randint(0, 2**15, (4, 4), generator=Generator().manual_seed(0))
     layer.weight.data = weight / 2.0**13
-    x = torch.tensor([[0x123, 0x450, 0x006, 0x700]]) / 2.0**12
+    return config, layer, weight, torch.tensor([[0x123, 0x450, 0x006, 0x700]]) / 2.0**12
+
+
+def test_reads_of_a_layer_are_the_digits_of_its_inputs_and_weights():
+    """One layer whose numbers are digits already, so that its reads can be written down."""
+    config, layer, weight, x = layer_of_digits()
     v, g = sample_reads(layer, config, x, 1000, Generator().manual_seed(0))
     window = Window()
     level = {tuple((row / window.v_step).round().int().tolist()) for row in v.squeeze(1)}
@@ -152,11 +157,7 @@ def test_reads_of_a_layer_are_the_digits_of_its_inputs_and_weights():
 
 def test_recorded_digits_are_those_of_inputs_and_weights():
     """The same layer; crossbars are kept once each, inputs as often as they are read."""
-    config = HardwareConfig(rows=4, cols=16)
-    layer = nn.Linear(4, 4, bias=False)
-    weight = torch.randint(0, 2**15, (4, 4), generator=Generator().manual_seed(0))
-    layer.weight.data = weight / 2.0**13
-    x = torch.tensor([[0x123, 0x450, 0x006, 0x700]]) / 2.0**12
+    config, layer, weight, x = layer_of_digits()
     recorded = record_digits(layer, config, None, x, 1000, Generator().manual_seed(0))
     assert {tuple(row) for row in recorded.v_level.tolist()} == {(3, 0, 6, 0), (2, 5, 0, 0), (1, 4, 0, 7)}
     assert len(recorded.v_level) == 2 * 3
