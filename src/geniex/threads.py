@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
@@ -25,30 +25,45 @@ def work_off(parts: Iterable[Part], workers: Sequence[Callable[[Part], None]]) -
         for part in parts:
             workers[0](part)
         return
-    queue, lock, total = iter(parts), threading.Lock(), torch.get_num_threads()
-
-    def run(worker: Callable[[Part], None]) -> None:
-        torch.set_num_threads(1)  # of this thread
-        while True:
-            with lock:
-                part = next(queue, None)
-            if part is None:
-                return
-            worker(part)
-
+    queue, total = _Queue(parts), torch.get_num_threads()
     futures: list[Future[None]] = []
     try:
         for worker in workers:
-            futures.append(_threads().submit(run, worker))
+            futures.append(_threads().submit(queue.work_off, worker))
         for future in futures:
             future.result()
     except BaseException:
-        with lock:
-            queue = iter(())
+        queue.stop()
         wait(futures)
         raise
     finally:
         torch.set_num_threads(total)
+
+
+class _Queue(Generic[Part]):
+    """Parts that several threads take from."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self.parts, self.lock = iter(parts), threading.Lock()
+
+    def stop(self) -> None:
+        """Leave nothing to take."""
+        with self.lock:
+            self.parts = iter(())
+
+    def work_off(self, worker: Callable[[Part], None]) -> None:
+        """Work until nothing is left; an error leaves nothing to the others either."""
+        torch.set_num_threads(1)  # of this thread
+        try:
+            while True:
+                with self.lock:
+                    part = next(self.parts, None)
+                if part is None:
+                    return
+                worker(part)
+        except BaseException:
+            self.stop()
+            raise
 
 
 def in_order(
