@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Generator
 
-from benchmarks.reduced import input_levels
 from geniex import LinearCircuit, ReducedOrder, Sinh, presets
 from geniex.window import Window
 
@@ -22,7 +21,7 @@ def rows(crossbars: int = CROSSBARS) -> Iterator[dict[str, Any]]:
     window, spec, before = Window(v_max=0.25), presets.nominal_crossbar(), torch.get_num_threads()
     levels = torch.randint(0, 2**window.g_bits, (crossbars, 64, 64), generator=Generator().manual_seed(0))
     g, v = window.conductances(levels, torch.float32), torch.full((1, 64), window.v_max)
-    models = LinearCircuit(spec), ReducedOrder(spec, Sinh(0.25), input_levels(window))
+    models = LinearCircuit(spec), ReducedOrder(spec, Sinh(0.25), window.every_voltage())
     try:
         for model, threads in itertools.product(models, THREADS):
             torch.set_num_threads(threads)

@@ -14,7 +14,7 @@ import torch
 from tests.emulation.references import reference
 from torch import Generator, Tensor
 
-from benchmarks.reduced import compare, input_levels
+from benchmarks.reduced import compare
 from benchmarks.timing import beside, seconds
 from geniex import Circuit, CrossbarModel, Geniex, Ideal, LinearCircuit, ReducedOrder, Sinh, presets
 from geniex.models.reduced.kernels import DEGREE
@@ -54,7 +54,7 @@ def rows(volts: tuple[float, ...] = VOLTS, shape: tuple[int, int] = (INPUTS, CRO
 
 def models(v_max: float) -> dict[str, CrossbarModel]:
     """All that compute the nominal crossbar at inputs up to `v_max`, by name; shipped emulators where made for it."""
-    spec, levels = presets.nominal_crossbar(), input_levels(reference(v_max)[0])
+    spec, levels = presets.nominal_crossbar(), reference(v_max)[0].every_voltage()
     reduced = {f"ReducedOrder, order {order}": ReducedOrder(spec, Sinh(0.25), levels, order) for order in ORDERS}
     shipped = {name: presets.emulator(name) for name in presets.emulators()}
     learned = {f"Geniex, {name}": model for name, model in shipped.items() if _was_made_for(model, v_max)}

@@ -22,7 +22,7 @@ from geniex.models.reduced.tables import Order
 from geniex.nf import NfError, nf_error
 from geniex.window import Window
 
-__all__ = ["Case", "compare", "input_levels", "reduced_models", "rows", "samples"]
+__all__ = ["Case", "compare", "reduced_models", "rows", "samples"]
 
 CROSSBARS, INPUTS = 8, 32
 EXACT = 1e-6  # percent: rounding and the solver's residual
@@ -104,15 +104,10 @@ def samples(
     return v, case.window.conductances(g, torch.float64)
 
 
-def input_levels(window: Window) -> Tensor:
-    """The voltages of all levels."""
-    return window.voltages(torch.arange(2**window.v_bits), torch.float64)
-
-
 def reduced_models(case: Case) -> dict[str, ReducedOrder]:
     """The model at each order, and with all functions of the input."""
-    models = {str(order): ReducedOrder(case.spec, case.device, input_levels(case.window), order) for order in ORDERS}
-    models["all"] = ReducedOrder(case.spec, case.device, input_levels(case.window))
+    models = {str(order): ReducedOrder(case.spec, case.device, case.window.every_voltage(), order) for order in ORDERS}
+    models["all"] = ReducedOrder(case.spec, case.device, case.window.every_voltage())
     models["all"].terms = Order(*[2**case.window.v_bits] * 3)
     return models
 

@@ -44,3 +44,8 @@ def test_conductances_must_be_ordered(g_off, g_on):
 def test_digits_have_one_to_eight_bits(name, bits):
     with pytest.raises(ValueError, match=f"`{name}` must lie between 1 and 8; got {bits}"):
         Window(**{name: bits})
+
+
+def test_every_voltage_is_that_of_a_level_from_0_to_the_top():
+    v = Window(0.3, v_bits=2).every_voltage()
+    torch.testing.assert_close(v, torch.tensor([0.0, 0.1, 0.2, 0.3], dtype=torch.float64), rtol=1e-15, atol=0)

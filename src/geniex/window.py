@@ -48,6 +48,10 @@ class Window:
         """Siemens per level."""
         return (self.g_on - self.g_off) / (2**self.g_bits - 1)
 
+    def every_voltage(self) -> Tensor:
+        """Volt of all input levels, ascending, in float64."""
+        return self.voltages(torch.arange(2**self.v_bits), torch.float64)
+
     def voltages(self, level: Tensor, dtype: torch.dtype) -> Tensor:
         """Volt for input levels."""
         return level.to(dtype) * self.v_step

@@ -16,7 +16,8 @@ from torch import Generator, Tensor
 
 from geniex import Circuit, CrossbarModel, Ideal, LinearCircuit, ReducedOrder, Sinh, presets
 from geniex.cli.subjects import chosen_config, chosen_images, chosen_network
-from geniex.emulation import MixedDigits, solve_samples
+from geniex.emulation import MixedDigits
+from geniex.emulation.samples import draw_levels
 from geniex.evaluation.fidelity import sample_reads
 from geniex.models.base import in_own_precision
 from geniex.nf import NfError, nf_error
@@ -47,8 +48,8 @@ def _cases(name: str) -> Iterator[tuple[str, Reads]]:
         v, g = (x.double() for x in _network_reads())
         v = v * (window.v_max / chosen_config(None)[0].inputs.v_max)
         yield "ResNet-20's reads", (v, g, circuit(v, g))
-    samples = solve_samples(circuit, MixedDigits(), window, (CROSSBARS, INPUTS), Generator().manual_seed(12345))
-    v, g = samples.inputs(torch.float64)
+    levels = draw_levels(MixedDigits(), card.spec, (CROSSBARS, INPUTS), Generator().manual_seed(12345))
+    v, g = window.voltages(levels[0], torch.float64), window.conductances(levels[1], torch.float64)
     yield "mixed digits", (v, g, circuit(v, g))
 
 
@@ -62,8 +63,7 @@ def _network_reads() -> tuple[Tensor, Tensor]:
 
 def _models(name: str) -> dict[str, CrossbarModel]:
     card = presets.emulator_card(name)
-    window = card.window
-    levels = window.voltages(torch.arange(2**window.v_bits), torch.float64).tolist()
+    levels = card.window.every_voltage().tolist()
     return {
         "geniex": presets.emulator(name),
         "linear": LinearCircuit(card.spec),

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from benchmarks.__main__ import print_markdown
-from benchmarks.reduced import CASES, DIGITS, Case, input_levels, samples
+from benchmarks.reduced import CASES, DIGITS, Case, samples
 from torch import Generator, Tensor, nn
 
 from geniex import Circuit, ReducedOrder
 from geniex.emulation.sampling import Corners, DigitSampling, MixedDigits, Mixture
-from geniex.models.reduced.reading import functions_of
+from geniex.models.reduced.reading import terms
 from geniex.models.reduced.tables import Order, Tables, tabulate
 from geniex.nf import carries_current
 
@@ -87,7 +87,7 @@ def reads(case: Case, order: int, crossbars: int, seed: int, digits: DigitSampli
     """Fresh crossbars with inputs, read at `order` and solved exactly."""
     v, g = samples(case, crossbars, INPUTS, seed, digits)
     exact = Circuit(case.spec, case.device)(v, g)
-    model = ReducedOrder(case.spec, case.device, input_levels(case.window), order)
+    model = ReducedOrder(case.spec, case.device, case.window.every_voltage(), order)
     parts = []
     for one, inputs, currents in zip(g, v, exact, strict=True):
         tables = Tables(*(x[0] for x in tabulate(model.ladders, model.basis, one[None], model.terms)))
@@ -100,16 +100,9 @@ def reads(case: Case, order: int, crossbars: int, seed: int, digits: DigitSampli
 
 
 def features_of(v: Tensor, g: Tensor, tables: Tables, levels: Tensor, order: Order) -> tuple[Tensor, Tensor, Tensor]:
-    """(input, col, feature) of one crossbar, and the current and S0 of the read (input, col); see `reading.read`."""
-    functions = functions_of(v, levels, tables.cubics).split(list(order), dim=-1)
-    currents, slopes, curvatures = (f.mT.flatten(-2) for f in functions)
-    s0, p0 = (currents @ tables.currents).chunk(2, -1)
-    varying = slopes @ tables.slopes
-    s1, p1 = varying[..., :-1].chunk(2, -1)
-    s2 = curvatures @ tables.curvatures
-    x = p0 / (1 - p1)
-    share = varying[..., -1:] + tables.share
-    coupled = (share * x) @ tables.coupling
+    """(input, col, feature) of one crossbar, and the current and S0 of the read (input, col); see `reading.terms`."""
+    one = terms(v, tables, levels, order)
+    s0, s1, s2, p0, p1, x, share, coupled = one
     v_max, current = levels.abs().max(), s0.clamp(min=1e-12)
     typical = v_max * g.mean() * len(g)
     position = torch.linspace(0, 1, g.shape[-1], dtype=v.dtype)
@@ -118,7 +111,7 @@ def features_of(v: Tensor, g: Tensor, tables: Tables, levels: Tensor, order: Ord
         *(p0 / current * typical / v_max, s1 * x / current, s2 * x**2 / current, coupled / current),
         *(position, g.mean(0) / g.mean(), v.mean(-1, keepdim=True) / v_max),
     ]
-    return torch.stack([part.expand_as(s0) for part in found], -1), s0 + (s1 + s2 * x) * x + coupled, s0
+    return torch.stack([part.expand_as(s0) for part in found], -1), one.current, s0
 
 
 def fits(known: Reads, epochs: int = EPOCHS) -> dict[str, tuple[float, Fit]]:

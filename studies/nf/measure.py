@@ -61,7 +61,7 @@ def measure(setup: Setup, levels: Levels, seed: int) -> Measurement:
         seed: of the bootstrap behind the intervals of the errors.
     """
     spec, window = setup.spec, setup.window
-    v_levels = window.voltages(torch.arange(2**window.v_bits), torch.float64)
+    v_levels = window.every_voltage()
     models: dict[str, CrossbarModel] = {
         "circuit": Circuit(spec, setup.device),
         "cells": Circuit(CrossbarSpec(spec.rows, spec.cols, 0.0, 0.0, 0.0, 0.0), setup.device),

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from geniex.cli.app import console, say
@@ -64,7 +63,7 @@ def card_command(
 def _reduced(settings: TrainingConfig | None, order: int) -> tuple[CrossbarModel, Circuit, Window, str]:
     settings = settings or TrainingConfig()
     spec, device, window = settings.crossbar.build(), settings.cell.build(), settings.window()
-    levels = window.voltages(torch.arange(2**window.v_bits), torch.float64).tolist()
+    levels = window.every_voltage().tolist()
     size = f"{spec.rows} x {spec.cols} at {window.v_max:g} V"
     return ReducedOrder(spec, device, levels, order), Circuit(spec, device), window, f"Reduced order {order}, {size}"
 
