@@ -344,7 +344,7 @@ def test_results_do_not_depend_on_the_batch_or_on_chunks(which, monkeypatch):
     x[2] = x[2].abs()
     whole = layer(x)
     assert torch.equal(torch.cat([layer(part) for part in x.split(1)]), whole)
-    monkeypatch.setattr("geniex.layers.CHUNK_UNFOLDED", 1)
+    monkeypatch.setattr("geniex.layers.convolution.CHUNK_UNFOLDED", 1)
     monkeypatch.setattr("geniex.functional.CHUNK_CURRENTS", 1)
     assert torch.equal(layer(x), whole)
 

@@ -7,8 +7,19 @@ __version__ = version("geniex")
 from geniex import presets, testing
 from geniex.circuit.solution import Solution
 from geniex.circuit.spec import CrossbarSpec
+from geniex.coding import InputCoding, OffsetInputs, TwoPasses, TwosComplementStreams
 from geniex.conversion import convert, register_layer
-from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
+from geniex.converters import (
+    Adc,
+    ColumnScales,
+    Dac,
+    DigitalFloor,
+    DummyColumn,
+    FloorRemoval,
+    PaperFloor,
+    WorstCase,
+    inl_from_dnl,
+)
 from geniex.devices import (
     DeviceModel,
     Filament,
@@ -20,12 +31,12 @@ from geniex.devices import (
     Tabulated,
     Transistor1T1R,
 )
-from geniex.digital import Accumulator, FixedPoint
+from geniex.digital import Accumulator, FixedPoint, Scaled
 from geniex.emulation import load
 from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
 from geniex.functional import HardwareConfig
 from geniex.layers import AnalogConv2d, AnalogLayer, AnalogLinear
-from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
+from geniex.mapping import DifferentialPair, Mapping, OffsetColumn, TwosComplement
 from geniex.models.base import CrossbarModel, Read
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
@@ -41,6 +52,7 @@ __all__ = [
     "AnalogLayer",
     "AnalogLinear",
     "Circuit",
+    "ColumnScales",
     "CrossbarModel",
     "CrossbarSpec",
     "Dac",
@@ -54,10 +66,12 @@ __all__ = [
     "Geniex",
     "HardwareConfig",
     "Ideal",
+    "InputCoding",
     "LabelledImages",
     "LinearCircuit",
     "Mapping",
     "OffsetColumn",
+    "OffsetInputs",
     "Ohmic",
     "OperatingRange",
     "OutOfRangeWarning",
@@ -68,14 +82,20 @@ __all__ = [
     "ReducedOrder",
     "RunOptions",
     "ScalarCell",
+    "Scaled",
     "Selector",
     "SeriesAccess",
     "Sinh",
     "Solution",
     "Tabulated",
     "Transistor1T1R",
+    "TwoPasses",
+    "TwosComplement",
+    "TwosComplementStreams",
+    "WorstCase",
     "convert",
     "evaluate",
+    "inl_from_dnl",
     "load",
     "presets",
     "register_layer",

@@ -19,6 +19,7 @@ class Window:
         g_off: conductance of weight digit 0, in siemens.
         v_bits: bits of an input digit.
         g_bits: bits of a weight digit.
+        v_inl: deviation of each input level from the straight line, in levels; None is none.
     """
 
     v_max: float = 0.25
@@ -26,6 +27,7 @@ class Window:
     g_off: float = 1e-5 / 6
     v_bits: int = 4
     g_bits: int = 4
+    v_inl: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.v_max < math.inf:
@@ -54,6 +56,8 @@ class Window:
 
     def voltages(self, level: Tensor, dtype: torch.dtype) -> Tensor:
         """Volt for input levels."""
+        if self.v_inl is not None:
+            level = level + torch.tensor(self.v_inl, dtype=torch.float64, device=level.device)[level.detach().long()]
         return level.to(dtype) * self.v_step
 
     def conductances(self, level: Tensor, dtype: torch.dtype) -> Tensor:

@@ -46,6 +46,18 @@ class CrossbarModel(nn.Module, ABC):
             ValueError: if `g` has the wrong shape, or is negative, not finite, or outside `operating_range`.
         """
 
+    def write(self, g: Float[Tensor, "*tile row col"]) -> Float[Tensor, "*tile row col"]:
+        """Conductances in siemens that the cells have after `g` was written to them: `g`, but for device effects.
+
+        An effect of writing draws here, and its `program(g)` is `after_writing.program(write(g))`.
+        """
+        return g
+
+    @property
+    def after_writing(self) -> "CrossbarModel":
+        """The same model of crossbars that are written already: without the effects that `write` has."""
+        return self
+
     def forward(self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]) -> Tensor:
         """Currents in ampere (*tile, input, col) for voltages in volt and conductances in siemens."""
         return self.program(g)(v)

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from geniex.circuit.spec import CrossbarSpec
 from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
 from geniex.models.guard import OperatingRange
+from geniex.products import SharedInputs, affine, product
 
 __all__ = ["Geniex", "Scaling"]
 
-INPUTS_AT_ONCE = 512
-CHUNK_ACTIVATIONS = 2**18  # hidden activations held at once: cache-sized
+INPUTS_AT_ONCE = 256  # whose hidden activations stay in cache
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,14 @@ class Geniex(CrossbarModel):
         self, v: Float[Tensor, "*#tile input row"], g: Float[Tensor, "*#tile row col"]
     ) -> Float[Tensor, "*tile input col"]:
         """The current in ampere that f_R divides."""
+        return self.effective(v) @ g
+
+    def effective(self, v: Float[Tensor, "*tile input row"]) -> Float[Tensor, "*tile input row"]:
+        """a(V) in volt, the inputs by which the reference current is linear."""
         *others, factor = (v.new_tensor(c / self.scaling.v_max**power) for power, c in enumerate(self.scaling.curve))
         for coefficient in reversed(others):
             factor = torch.addcmul(coefficient, factor, v)
-        return (v * factor) @ g
+        return v * factor
 
     def ratio(
         self, v: Float[Tensor, "*tile input row"], g: Float[Tensor, "*tile row col"]
@@ -126,17 +130,15 @@ class Geniex(CrossbarModel):
         weight = self.output.weight * (s.f_max - s.f_min)
         offset = s.f_min + (s.f_max - s.f_min) * self.output.bias + half @ weight.mT
         from_voltage = self.voltage.weight.mT / s.v_max
+        conduct = SharedInputs(g)
 
         def read(v: Tensor) -> Tensor:
             check_voltages(v, g)
             self.guard.check_voltages(v, bounds)
-            at_once = INPUTS_AT_ONCE if v.device.type == "cpu" else max(1, v.shape[-2])
-            parts = [in_cache(part) for part in v.split(at_once, dim=-2)]
-            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
-
-        def in_cache(v: Tensor) -> Tensor:
-            f = _ratio_in_chunks(v @ from_voltage, half, weight, offset)
-            return self.reference(v, g) / f.clamp_(min=s.f_min / 2)  # however far it errs, no current changes its sign
+            tile = torch.broadcast_shapes(v.shape[:-2], g.shape[:-2])
+            f = _ratio(v, half.expand(*tile, -1), (from_voltage, weight.mT, offset.expand(*tile, -1)))
+            # however far it errs, no current changes its sign
+            return conduct(self.effective(v)) / f.clamp(min=s.f_min / 2)
 
         return read
 
@@ -145,24 +147,25 @@ def _column_by_column(g: Tensor) -> Tensor:
     return g.mT.flatten(-2)
 
 
-def _ratio_in_chunks(driven: Tensor, half: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
-    """f_R from the voltage half (*tile, input, hidden), shared by tiles where it broadcasts, and per-tile terms."""
-    tile = torch.broadcast_shapes(driven.shape[:-2], half.shape[:-1])
-    count, (inputs, hidden) = tile.numel(), driven.shape[-2:]
-    if count == 0:
-        return driven.new_empty(*tile, inputs, len(weight))
-    which = torch.arange(driven.shape[:-2].numel(), device=driven.device).view(driven.shape[:-2]).expand(tile).flatten()
-    driven = driven.reshape(driven.shape[:-2].numel(), inputs, hidden)
-    half = half.expand(*tile, -1).reshape(count, 1, hidden)
-    offset = offset.expand(*tile, -1).reshape(count, 1, -1)
-    step = max(1, CHUNK_ACTIVATIONS // max(1, inputs * hidden))
+def _ratio(v: Tensor, half: Tensor, layers: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """f_R (*tile, input, col) of inputs (*#tile, input, row) on crossbars with conductance halves (*tile, hidden).
+
+    Args:
+        v: shared by tiles where it broadcasts; so is then its half of the hidden layer.
+        half: conductance halves.
+        layers: weights of the voltage half and of the output layer, and the output's offset (*tile, col).
+    """
+    from_voltage, weight, offset = layers
+    tile, shared = half.shape[:-1], v.shape[:-2].numel() == 1
+    inputs = v.reshape(1, *v.shape[-2:]) if shared else v.expand(*tile, *v.shape[-2:]).flatten(0, -3)
+    halves, offsets = half.reshape(-1, half.shape[-1]), offset.reshape(-1, offset.shape[-1])
     parts = []
-    for k in range(0, max(count, 1), step):
-        if step == 1:  # one product of matrices: a batch of one takes longer
-            active = torch.maximum(driven[int(which[k])], -half[k])
-            parts.append(torch.addmm(offset[k], active, weight.mT).unsqueeze(0))
-        else:
-            active = torch.maximum(driven[which[k : k + step]], -half[k : k + step])
-            parts.append(active @ weight.mT + offset[k : k + step])
-    found = parts[0] if len(parts) == 1 else torch.cat(parts)
-    return found.view(*tile, inputs, len(weight))
+    for some in inputs.split(INPUTS_AT_ONCE if v.device.type == "cpu" else max(1, v.shape[-2]), dim=-2):
+        driven = [product(one, from_voltage) for one in some]
+        parts.append([
+            affine(torch.maximum(driven[0 if shared else k], -halves[k]), weight, offsets[k])
+            for k in range(len(halves))
+        ])  # fmt: skip
+    f = [torch.cat(of_tile) for of_tile in zip(*parts, strict=True)]
+    whole = torch.stack(f) if f else v.new_empty(0, v.shape[-2], weight.shape[-1])
+    return whole.view(*tile, v.shape[-2], weight.shape[-1])

@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
+from geniex.products import SharedInputs
 
 __all__ = ["Ideal"]
 
@@ -14,9 +15,10 @@ class Ideal(CrossbarModel):
     def program(self, g: Float[Tensor, "*tile row col"]) -> Read:
         """Keep `g`; see `CrossbarModel.program`."""
         check_conductances(g)
+        product = SharedInputs(g)
 
         def read(v: Tensor) -> Tensor:
             check_voltages(v, g)
-            return v @ g
+            return product(v)
 
         return read

@@ -13,6 +13,7 @@ from geniex.devices import Ohmic
 from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
 from geniex.models.circuit import Circuit
 from geniex.models.guard import OperatingRange
+from geniex.products import SharedInputs
 
 __all__ = ["LinearCircuit"]
 
@@ -35,10 +36,10 @@ class LinearCircuit(CrossbarModel):
         """Solve one unit input per row, in float64; see `CrossbarModel.program`. Differentiable with respect to `g`."""
         check_conductances(g, self.spec)
         unit = torch.eye(self.spec.rows, dtype=torch.float64, device=g.device)
-        transfer = self.circuit(unit, g.double()).to(g.dtype)
+        product = SharedInputs(self.circuit(unit, g.double()).to(g.dtype))
 
         def read(v: Tensor) -> Tensor:
             check_voltages(v, g)
-            return v @ transfer
+            return product(v)
 
         return read

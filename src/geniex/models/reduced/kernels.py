@@ -19,11 +19,12 @@ from torch import Tensor
 from geniex.circuit.kernels.keeping import mark_source
 from geniex.models.reduced.reading import functions_of
 from geniex.models.reduced.tables import Order, Tables
+from geniex.products import product, whole_blocks
 from geniex.threads import work_off
 
 __all__ = ["CompiledRead"]
 
-INPUTS_AT_ONCE = 256
+INPUTS_AT_ONCE = 512
 DEGREE = 9
 PIECES = 1020
 FEWEST_PRODUCTS = 2**21  # that a second thread is started for: about 0.5 ms of work
@@ -128,24 +129,27 @@ class _Room:
 
     def __init__(self, like: Tensor, cols: int, order: Order) -> None:
         rows, count = like.shape[-1], INPUTS_AT_ONCE
-        self.functions = like.new_empty(count, sum(order) * rows)
-        self.parts = self.functions.split([functions * rows for functions in order], dim=-1)
-        self.products = [like.new_zeros(count, width) for width in (2 * cols, 2 * cols + 1, cols)]
-        self.x = like.new_empty(count, cols)
-        self.arrays = [part.numpy() for part in (self.functions, *self.products, self.x)]
+        self.functions = [like.new_zeros(count, functions * rows) for functions in order]
+        self.none = [like.new_zeros(count, width) for width in (2 * cols, 2 * cols + 1, cols)]
+        self.x = like.new_zeros(count, cols)
 
     def read(self, v: Tensor, program: _Program, out: Tensor) -> None:
         """Write the currents of `v` (input, row) to `out` (input, col)."""
-        count, (functions, *products) = len(v), self.arrays
-        if program.offset is None:
-            _polynomials(v.numpy(), program.functions, program.scale, functions)
-        else:
-            _straight(v.numpy(), program.functions, program.scale, program.offset, functions)
-        for part, weight, product in zip(self.parts, program.weights, self.products, strict=True):
-            if len(weight):
-                torch.mm(part[:count], weight, out=product[:count])
-        _combine(*products, program.share, out.numpy())
-        out.addmm_(self.x[:count], program.coupling)
+        count = len(v)
+        functions = [part[: whole_blocks(count)] for part in self.functions]
+        first = 0
+        for part in functions:
+            last = first + part.shape[1] // v.shape[1]
+            if program.offset is None:
+                _polynomials(v.numpy(), program.functions[first:last], program.scale, part.numpy())
+            else:
+                _straight(v.numpy(), program.functions[:, first:last], program.scale, program.offset, part.numpy())
+            first = last
+        groups = zip(functions, program.weights, self.none, strict=True)
+        products = [product(part, weight) if len(weight) else none for part, weight, none in groups]
+        x = self.x[: whole_blocks(count)]
+        _combine(*(part.numpy() for part in products), x.numpy(), program.share, out.numpy())
+        out.add_(product(x, program.coupling)[:count])
 
 
 @no_type_check

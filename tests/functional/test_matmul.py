@@ -6,15 +6,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from geniex.circuit.spec import CrossbarSpec
+from geniex.coding import OffsetInputs, TwoPasses, TwosComplementStreams
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor
 from geniex.devices import Sinh
-from geniex.digital import Accumulator, FixedPoint
+from geniex.digital import Accumulator, FixedPoint, Scaled
 from geniex.functional import AnalogMatmul, HardwareConfig
-from geniex.mapping import DifferentialPair, OffsetColumn
+from geniex.mapping import DifferentialPair, OffsetColumn, TwosComplement
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling
@@ -22,7 +23,8 @@ from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
 
 FLOORS = [PaperFloor(), DummyColumn(), DigitalFloor()]
-MAPPINGS = [DifferentialPair(), OffsetColumn()]
+MAPPINGS = [DifferentialPair(), OffsetColumn(), TwosComplement()]
+CODINGS = [None, TwoPasses(), TwosComplementStreams(), OffsetInputs()]
 each_floor = pytest.mark.parametrize("floor", FLOORS, ids=lambda f: type(f).__name__)
 each_mapping = pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda m: type(m).__name__)
 
@@ -30,7 +32,7 @@ each_mapping = pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda m: type(m
 def analog(x, w, model, config):
     """The product of numpy matrices x (input, row) and w (row, col), on crossbars."""
     matmul = AnalogMatmul(model, config)
-    return matmul.program(torch.tensor(w)).multiply(matmul.quantize(torch.tensor(x))).numpy()
+    return matmul.program(torch.tensor(w)).multiply(torch.tensor(x)).numpy()
 
 
 def integers(x, number):
@@ -49,38 +51,57 @@ def real_numbers(number, shape, rng, low=-1.2):
 
 
 @st.composite
+def digit_widths(draw, bits, ends_with_sign=False):
+    """One width for all digits, or one for each."""
+    if draw(st.booleans()):
+        return draw(st.integers(1, 8))
+    widths, left = [], bits - ends_with_sign
+    while left:
+        widths.append(draw(st.integers(1, min(8, left))))
+        left -= widths[-1]
+    return (*widths, *[1] * ends_with_sign)
+
+
+@st.composite
 def lossless_hardware(draw):
-    """Every combination of formats, digits, tiles, windows, mappings and floors, without an ADC."""
-    numbers, widths = [], []
-    for _ in range(2):
-        bits = draw(st.integers(2, 16))
-        numbers.append(FixedPoint(bits, draw(st.integers(-2, 14))))
-        widths.append(draw(st.sampled_from([width for width in range(1, 9) if bits % width == 0])))
-    floor, g_on = draw(st.sampled_from(FLOORS)), draw(st.sampled_from([1e-6, 1e-5, 1e-3]))
-    return HardwareConfig(
-        rows=draw(st.integers(1, 9)),
-        cols=draw(st.integers(1 + floor.reserved_cols, 9)),
-        weights=numbers[0],
-        inputs=numbers[1],
-        slice_bits=widths[0],
-        dac=Dac(widths[1], v_max=draw(st.sampled_from([0.1, 0.25, 1.0]))),
-        adc=None,
-        g_on=g_on,
-        g_off=g_on / draw(st.floats(2, 10)),
-        floor=floor,
-        mapping=draw(st.sampled_from(MAPPINGS)),
-        accumulator=None,
+    """Every combination of formats, digits, codings, tiles, windows, mappings and floors, without an ADC.
+
+    As plain arguments: the types of objects are checked on random elements, which a strategy must not draw.
+    """
+    (w_bits, w_fraction), (x_bits, x_fraction) = draw(
+        st.tuples(*[st.tuples(st.integers(1, 16), st.integers(-2, 14))] * 2)
     )
+    coding = draw(st.sampled_from(CODINGS))
+    streams = draw(digit_widths(x_bits, isinstance(coding, TwosComplementStreams)))
+    widest = streams if isinstance(streams, int) else max(streams)
+    assume(coding is not None or widest > 1 or isinstance(streams, int))
+    floor, g_on = draw(st.sampled_from(FLOORS)), draw(st.sampled_from([1e-6, 1e-5, 1e-3]))
+    return {
+        "rows": draw(st.integers(1, 9)),
+        "cols": draw(st.integers(1 + floor.reserved_cols, 9)),
+        "weights": (w_bits, w_fraction),
+        "inputs": (x_bits, x_fraction),
+        "slice_bits": draw(digit_widths(w_bits)),
+        "stream_bits": streams,
+        "dac": (draw(st.integers(widest, 8)), draw(st.sampled_from([0.1, 0.25, 1.0]))),
+        "signed_inputs": coding,
+        "g_on": g_on,
+        "g_off": g_on / draw(st.floats(2, 10)),
+        "floor": floor,
+        "mapping": draw(st.sampled_from(MAPPINGS)),
+    }
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=400)
 @given(
-    config=lossless_hardware(),
+    hardware=lossless_hardware(),
     shape=st.tuples(st.integers(1, 4), st.integers(1, 20), st.integers(1, 7)),
     low=st.sampled_from([-1.2, 0.0]),
     seed=st.integers(0, 2**31),
 )
-def test_without_losses_the_analog_product_is_the_integer_product(config, shape, low, seed):
+def test_without_losses_the_analog_product_is_the_integer_product(hardware, shape, low, seed):
+    number = {name: FixedPoint(*hardware.pop(name)) for name in ("weights", "inputs")}
+    config = HardwareConfig(**hardware | number | {"dac": Dac(*hardware["dac"])}, adc=None, accumulator=None)
     rng, (inputs, rows, cols) = np.random.default_rng(seed), shape
     x = real_numbers(config.inputs, (inputs, rows), rng, low)
     w = real_numbers(config.weights, (rows, cols), rng)
@@ -118,6 +139,8 @@ def stored_words(w, config):
     """The non-negative words of each array."""
     if isinstance(config.mapping, DifferentialPair):
         return [np.maximum(w, 0), np.maximum(-w, 0)]
+    if isinstance(config.mapping, TwosComplement):
+        return [w % 2 ** (config.weights.bits - 1), (w < 0).astype(int)]
     return [w + 2 ** (config.weights.bits - 1)]
 
 
@@ -130,10 +153,10 @@ def streams_of(x, config):
     return [(sign * 2**k, (np.maximum(sign * x, 0) >> k) % 2**width) for sign in (1, -1) for k in range(0, bits, width)]
 
 
-def crossbars_of(words, config):
+def crossbars_of(words, config, bits):
     """(first row, conductances, which (slice weight, output) each column holds) of every tile of one array."""
     width, used = config.slice_bits, config.cols - config.floor.reserved_cols
-    columns = [(2**k, m) for k in range(0, config.weights.bits, width) for m in range(words.shape[1])]
+    columns = [(2**k, m) for k in range(0, bits, width) for m in range(words.shape[1])]
     step = (config.g_on - config.g_off) / (2**width - 1)
     for top in range(0, len(words), config.rows):
         for left in range(0, len(columns), used):
@@ -169,8 +192,10 @@ def looped(x, w, model, config):
     """x @ w by loops in float64, and how far a reading on the edge of an ADC step could move each result."""
     x, w = integers(x, config.inputs), integers(w, config.weights)
     y, edge = np.zeros((2, len(x), w.shape[1]))
-    for sign, words in zip((1, -1), stored_words(w, config), strict=False):
-        for top, g, columns in crossbars_of(words, config):
+    half = 2 ** (config.weights.bits - 1) if isinstance(config.mapping, TwosComplement) else 1
+    for array, (sign, words) in enumerate(zip((1, -half), stored_words(w, config), strict=False)):
+        bits = 1 if array == 1 and half > 1 else config.weights.bits
+        for top, g, columns in crossbars_of(words, config, bits):
             read = model.program(torch.tensor(g))
             for n, row in enumerate(x):
                 for weight, digit in streams_of(row[top : top + config.rows], config):
@@ -286,7 +311,7 @@ def test_columns_hold_slices_from_the_least_significant_and_outputs_within_a_sli
 
 
 def test_unused_rows_and_columns_exist_at_0_volt_and_g_off():
-    spy, config = Spy(), hardware(rows=6, cols=5)
+    spy, config = Spy(), hardware(rows=6, cols=5, floor=DigitalFloor())  # leaves no blank crossbar out
     x, w = numbers()  # 14 rows on tiles of 6, and 2 slices of 3 outputs on tiles of 5
     analog(x, w, spy, config)
     assert [tuple(g.shape[-2:]) for g in spy.g] == [(6, 5)] * 3
@@ -295,6 +320,14 @@ def test_unused_rows_and_columns_exist_at_0_volt_and_g_off():
     assert (row_tiles[:, :, 1, :, 1:] == 0).all()
     assert all((v[..., 2:] == 0).all() for v in spy.v[2::3])
     assert any((v[..., 2:] != 0).any() for v in spy.v[0::3])
+
+
+def test_blank_crossbars_are_left_out_where_they_read_as_0():
+    w = np.abs(numbers()[1])  # nothing negative: W- is blank
+    for floor, crossbars in ((PaperFloor(), 2), (DigitalFloor(), 4)):
+        spy, config = Spy(), hardware(rows=6, cols=5, floor=floor)
+        analog(np.ones((1, 14)), w, spy, config)
+        assert len(spy.g[0]) == crossbars
 
 
 def test_the_dummy_column_holds_g_off_in_every_tile():
@@ -341,7 +374,7 @@ def test_weights_are_programmed_once_for_all_inputs():
     matrix = matmul.program(torch.tensor(numbers()[1]))
     programmed = len(spy.g)
     for _ in range(3):
-        matrix.multiply(matmul.quantize(torch.tensor(numbers()[0])))
+        matrix.multiply(torch.tensor(numbers()[0]))
     assert len(spy.g) == programmed == math.ceil(14 / 6)
 
 
@@ -356,7 +389,7 @@ def test_results_do_not_depend_on_chunks_or_on_the_batch(monkeypatch):
     x[1] = np.abs(x[1])  # has no second pass when alone
     whole = analog(x, w, model, config)
     assert (np.concatenate([analog(row[None], w, model, config) for row in x]) == whole).all()
-    monkeypatch.setattr("geniex.functional.CHUNK_CURRENTS", 1)
+    monkeypatch.setattr("geniex.functional.programmed.CHUNK_CURRENTS", 1)
     assert (analog(x, w, model, config) == whole).all()
 
 
@@ -394,17 +427,32 @@ def test_a_tile_needs_rows_and_columns(rows, cols, floor, least):
         HardwareConfig(rows=rows, cols=cols, floor=floor)
 
 
-@pytest.mark.parametrize("width", [0, 3, 16])
-def test_slices_must_divide_the_weights(width):
-    message = rf"`slice_bits` must lie .* total of 16 bits; got {width}. Possible: 1, 2, 4, 8"
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("width", [0, 9, 16])
+def test_digits_have_1_to_8_bits(width):
+    with pytest.raises(ValueError, match=rf"`slice_bits={width}`: A digit has 1 to 8 bits; got {width}"):
         HardwareConfig(slice_bits=width)
 
 
-def test_streams_must_divide_the_inputs():
-    message = r"`dac.bits` must lie .* total of 15 bits; got 4. Possible: 1, 3, 5"
+@pytest.mark.parametrize("widths", [(4, 4), (8, 8, 1)])
+def test_unequal_digits_make_up_the_word(widths):
+    message = rf"`slice_bits=.*Digits of .* make up {sum(widths)} bits, but the word has 16"
     with pytest.raises(ValueError, match=message):
-        HardwareConfig(inputs=FixedPoint(15, 12), dac=Dac(4))
+        HardwareConfig(slice_bits=widths)
+
+
+def test_streams_need_a_dac_that_is_wide_enough():
+    with pytest.raises(ValueError, match=r"`stream_bits=\(8, 8\)` needs a DAC of 8 bits; got Dac\(bits=4, "):
+        HardwareConfig(stream_bits=(8, 8))
+
+
+def test_twos_complement_streams_end_with_the_sign_bit():
+    with pytest.raises(ValueError, match=r"the last digit is the sign bit, of 1 bit; got digits of \(4, 4\) bits"):
+        HardwareConfig(inputs=FixedPoint(8, 4), stream_bits=(4, 4), signed_inputs=TwosComplementStreams())
+
+
+def test_inputs_have_one_step_for_all_channels():
+    with pytest.raises(ValueError, match="`inputs` must have one step for all channels"):
+        HardwareConfig(inputs=Scaled(8, (0.1, 0.2)))
 
 
 def test_the_window_is_checked_with_the_config():

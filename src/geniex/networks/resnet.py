@@ -1,4 +1,4 @@
-"""The network that ships with geniex: ResNet-20 for images of 32 x 32 pixels (He et al. 2016, section 4.2).
+"""ResNet-20 for images of 32 x 32 pixels (He et al. 2016, section 4.2): its weights for CIFAR-100 ship with geniex.
 
 Shortcuts are of option A: every other pixel, new channels zero. Parameter names follow
 `akamaster/pytorch_resnet_cifar10`.

@@ -1,0 +1,157 @@
+"""Gradients of the analog product: those of the crossbars themselves, straight through where numbers are rounded.
+
+The forward pass is the one of inference. The backward pass repeats it in chunks, differentiably, so that memory stays
+bounded. The slope of a number is shared out to its digits by what each contributes to it: a digit d of place p moves by
+(p |d| / sum p |d|) / p; of a 0, the least significant digit moves. With ideal crossbars the gradients are those of
+x @ w, as long as numbers do not overflow: beyond its range a number has none.
+"""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from geniex.coding import Stream, stream_digits
+from geniex.digital import Number, digits, in_steps, quantize, shifts, tile
+from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, input_streams
+from geniex.functional.programmed import ProgrammedMatrix, RowTile, row_tiles
+from geniex.functional.reading import read_tile
+
+if TYPE_CHECKING:
+    from geniex.functional.matmul import AnalogMatmul
+
+__all__ = ["AnalogProduct"]
+
+CHUNK_CURRENTS = 2**20  # column currents that are differentiated at once
+
+
+class AnalogProduct(torch.autograd.Function):
+    """x (input, row) @ w (row, col), where `programmed` holds `w`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, matmul: "AnalogMatmul", programmed: ProgrammedMatrix) -> Tensor:
+        """See `AnalogMatmul.multiply`."""
+        ctx.save_for_backward(x, w)
+        ctx.matmul, ctx.programmed = matmul, programmed
+        return matmul.multiply(x, programmed)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Gradients to `x` and `w`."""
+        x, w = ctx.saved_tensors
+        with torch.enable_grad():
+            repeated = _Repeated(w, ctx.matmul, ctx.programmed)
+            for k in range(0, len(x), repeated.inputs_at_once):
+                part = slice(k, k + repeated.inputs_at_once)
+                repeated.add(x[part], grad_outputs[0][part])
+            return torch.cat(repeated.grad_x).to(x.dtype), repeated.grad_w.to(w.dtype), None, None
+
+
+class _Repeated:
+    """The product once more, with gradients; collects those of chunks."""
+
+    def __init__(self, w: Tensor, matmul: "AnalogMatmul", programmed: ProgrammedMatrix) -> None:
+        config = matmul.config
+        self.config, self.dtype = config, compute_dtype(matmul.model, config)
+        self.w = w.detach().to(self.dtype).requires_grad_()
+        levels = _weight_digits(self.w, programmed.stored.q, config)
+        self.tiles = list(row_tiles(levels, matmul.model, config, self.dtype))
+        sums = torch.stack([_words(d, widths).sum(0) for d, widths in zip(levels, array_widths(config), strict=True)])
+        self.programmed = ProgrammedMatrix(config, [], replace(programmed.stored, sums=sums), programmed.crossbars)
+        self.streams = input_streams(config)
+        self.places = torch.tensor([s.place for s in self.streams], dtype=torch.float64, device=w.device)
+        currents = programmed.crossbars * config.cols * len(self.streams)
+        self.inputs_at_once = max(1, CHUNK_CURRENTS // currents)
+        self.grad_w, self.grad_x = torch.zeros_like(self.w), []
+
+    def add(self, x: Tensor, grad_y: Tensor) -> None:
+        """Add the gradients of some inputs."""
+        x = x.detach().to(self.dtype).requires_grad_()
+        q = _passed(x, quantize(x.detach(), self.config.inputs), self.config.inputs)
+        used = self.config.cols - self.config.floor.reserved_cols
+        sums = q.new_zeros(len(x), self.programmed.crossbars, used, dtype=torch.float64).requires_grad_()
+        y = self.programmed.combine(sums, q.double())
+        grad_sums, grad_x, grad_w = torch.autograd.grad(
+            y, (sums, x, self.w), grad_y.double(), retain_graph=True, materialize_grads=True
+        )
+        self.grad_w += grad_w
+        digit, moves = _input_digits(q, self.streams)
+        for row_tile in self.tiles:
+            for grads in self._tile(row_tile, x, (digit, moves), grad_sums):
+                grad_x = grad_x + grads[0]
+                self.grad_w += grads[1]
+        self.grad_x.append(grad_x)
+
+    def _tile(
+        self, row_tile: RowTile, x: Tensor, digits_of: tuple[Tensor, Tensor], grad_sums: Tensor
+    ) -> Generator[tuple[Tensor, ...], None, None]:
+        """Gradients to `x` and `w` of what one row tile adds to the sums."""
+        rows = self.config.rows
+        digit, moves = (
+            tile(part[..., row_tile.number * rows : (row_tile.number + 1) * rows], -1, rows).squeeze(-2)
+            for part in digits_of
+        )
+        entry, stream = (digit.ne(0) | moves.ne(0)).any(-1).nonzero().unbind(-1)
+        if len(entry):
+            y = read_tile(digit[entry, stream], row_tile)
+            grad = grad_sums[:, row_tile.which][entry] * self.places[stream, None, None]
+            yield torch.autograd.grad(
+                y, (x, self.w), grad.movedim(0, 1).to(y.dtype), retain_graph=True, materialize_grads=True
+            )
+
+
+def _passed(x: Tensor, q: Tensor, number: Number) -> Tensor:
+    """The integers `q`, with the gradient of x in steps, where it is inside of the format."""
+    largest = 2 ** (number.bits - 1)
+    inside = in_steps(x, number).clamp(-largest, largest - 1)
+    return q.to(inside.dtype) + (inside - inside.detach())
+
+
+def _input_digits(q: Float[Tensor, "input row"], streams: list[Stream]) -> tuple[Tensor, Tensor]:
+    """Digits (input, stream, row) that move with `q`, and how much each moves per step of it."""
+    digit = stream_digits(q.detach().to(torch.int32), streams).to(q.dtype)
+    places = q.new_tensor([s.place for s in streams])[:, None]
+    moves = _moves(digit, places, 1)
+    return digit + moves * (q - q.detach()).unsqueeze(1), moves
+
+
+def _weight_digits(w: Tensor, q: Tensor, config: HardwareConfig) -> list[Tensor]:
+    """Digits (slice, row, col) of each array that move with `w`."""
+    moving = _passed(w, q, config.weights)
+    words = config.mapping.encode(q, config.weights.bits)
+    digit = [digits(word, widths).to(w.dtype) for word, widths in zip(words, array_widths(config), strict=True)]
+    signs = _array_signs(config)
+    places = [
+        w.new_tensor([sign * 2.0**shift for shift in shifts(widths)])
+        for sign, widths in zip(signs, array_widths(config), strict=True)
+    ]
+    moves = _moves(torch.cat(digit), torch.cat(places)[:, None, None], 0).split([len(d) for d in digit])
+    change = moving - moving.detach()
+    return [d + move * change for d, move in zip(digit, moves, strict=True)]
+
+
+def _array_signs(config: HardwareConfig) -> list[float]:
+    """What a product with the word of each array is worth."""
+    arrays, bits = config.mapping.arrays, config.weights.bits
+    x = torch.zeros(1, 1, dtype=torch.float64)
+    units = torch.eye(arrays, dtype=torch.float64)[:, :, None, None]
+    return [config.mapping.decode(unit, x, bits).item() for unit in units.unbind(0)]
+
+
+def _moves(digit: Tensor, places: Tensor, dim: int) -> Tensor:
+    """How much each digit moves per step of its number."""
+    share = (digit * places).abs()
+    total = share.sum(dim, keepdim=True)
+    first = torch.zeros_like(digit)
+    first.select(dim, 0).fill_(1.0)
+    return torch.where(total > 0, share / total.clamp(min=1.0), first) / places
+
+
+def _words(digit: Tensor, widths: tuple[int, ...]) -> Tensor:
+    """Words (row, col) in float64 of digits (slice, row, col)."""
+    place = torch.tensor([2.0**shift for shift in shifts(widths)], dtype=torch.float64, device=digit.device)
+    return (digit * place[:, None, None]).sum(0)

@@ -1,0 +1,64 @@
+"""A read of the crossbars of one row tile: digits to voltages, currents to products of levels. The formula, in torch.
+
+`kernels` does the same in one pass over data that stay in cache.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from geniex.converters import read_out
+from geniex.functional.hardware import HardwareConfig, window
+from geniex.models.base import Read
+from geniex.products import SharedInputs
+
+__all__ = ["RowTile", "read_tile"]
+
+
+@dataclass(frozen=True)
+class RowTile:
+    """The crossbars side by side that share their rows.
+
+    Attributes:
+        number: of the row tile.
+        which: of the crossbars side by side, the ones that are here; the others are blank.
+        level: digits (crossbar, row, col) as they were to be written; differentiable where gradients are wanted.
+        g: conductances as they were written, in siemens.
+        read: voltages to currents.
+        unit: products of levels per code of the ADC, or (crossbar, 1, used).
+        config: digits and converters.
+    """
+
+    number: int
+    which: Int[Tensor, " crossbar"]
+    level: Tensor
+    g: Float[Tensor, "crossbar row col"]
+    read: Read
+    unit: float | Tensor
+    config: HardwareConfig
+
+    @cached_property
+    def ideal(self) -> SharedInputs:
+        """Products of levels that an ideal crossbar gives, exactly."""
+        used = self.config.cols - self.config.floor.reserved_cols
+        return SharedInputs(self.level[..., :used].to(self.g.dtype))
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """`unit` of every column (crossbar, used)."""
+        used = self.config.cols - self.config.floor.reserved_cols
+        unit = torch.as_tensor(self.unit, dtype=self.g.dtype)
+        return unit.expand(len(self.which), 1, used).squeeze(1).contiguous().numpy()
+
+
+def read_tile(level: Float[Tensor, "read row"], tile: RowTile) -> Float[Tensor, "crossbar read used"]:
+    """Readings in products of levels of input digits `level`; differentiable."""
+    config, levels = tile.config, window(tile.config)
+    i = tile.read(levels.voltages(level, level.dtype).unsqueeze(0)) * (1 / (levels.v_step * levels.g_step))
+    ideal = tile.ideal(level.unsqueeze(0)) if config.floor.needs_ideal else None
+    floor = level.sum(-1, keepdim=True) * (config.g_off / levels.g_step)
+    return read_out(config.floor.remove(i, ideal, floor), tile.unit, config.adc)
