@@ -39,6 +39,24 @@ from geniex.layers import AnalogConv2d, AnalogLayer, AnalogLinear
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn, TwosComplement
 from geniex.models.base import CrossbarModel, Read
 from geniex.models.circuit import Circuit
+from geniex.models.effects import (
+    AbsoluteSpread,
+    Drift,
+    FaultMap,
+    FaultRates,
+    FiniteLevels,
+    FlickerNoise,
+    LognormalSpread,
+    PolynomialSpread,
+    ProgrammingError,
+    ReadNoise,
+    RelativeSpread,
+    ShotNoise,
+    StuckCells,
+    TabulatedSpread,
+    Temperature,
+    ThermalNoise,
+)
 from geniex.models.geniex import Geniex
 from geniex.models.guard import OperatingRange, OutOfRangeWarning, RangeGuard
 from geniex.models.ideal import Ideal
@@ -46,6 +64,7 @@ from geniex.models.linear import LinearCircuit
 from geniex.models.reduced import ReducedOrder
 
 __all__ = [
+    "AbsoluteSpread",
     "Accumulator",
     "Adc",
     "AnalogConv2d",
@@ -59,9 +78,14 @@ __all__ = [
     "DeviceModel",
     "DifferentialPair",
     "DigitalFloor",
+    "Drift",
     "DummyColumn",
+    "FaultMap",
+    "FaultRates",
     "Filament",
+    "FiniteLevels",
     "FixedPoint",
+    "FlickerNoise",
     "FloorRemoval",
     "Geniex",
     "HardwareConfig",
@@ -69,6 +93,7 @@ __all__ = [
     "InputCoding",
     "LabelledImages",
     "LinearCircuit",
+    "LognormalSpread",
     "Mapping",
     "OffsetColumn",
     "OffsetInputs",
@@ -76,18 +101,27 @@ __all__ = [
     "OperatingRange",
     "OutOfRangeWarning",
     "PaperFloor",
+    "PolynomialSpread",
     "Preprocess",
+    "ProgrammingError",
     "RangeGuard",
     "Read",
+    "ReadNoise",
     "ReducedOrder",
+    "RelativeSpread",
     "RunOptions",
     "ScalarCell",
     "Scaled",
     "Selector",
     "SeriesAccess",
+    "ShotNoise",
     "Sinh",
     "Solution",
+    "StuckCells",
     "Tabulated",
+    "TabulatedSpread",
+    "Temperature",
+    "ThermalNoise",
     "Transistor1T1R",
     "TwoPasses",
     "TwosComplement",

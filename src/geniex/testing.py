@@ -14,6 +14,7 @@ from geniex.devices import DeviceModel
 from geniex.mapping import Mapping
 from geniex.models.base import CrossbarModel
 from geniex.models.guard import OperatingRange
+from geniex.models.randomness import replaying, states
 
 __all__ = ["check_device", "check_mapping", "check_model"]
 
@@ -49,18 +50,34 @@ def check_model(
 ) -> None:
     """Check that `model` keeps the contract of `CrossbarModel`, within its `operating_range`.
 
+    A model that draws from generators is made to draw the same each time, and is left as it was.
+
     Args:
         model: the model.
         size: rows and columns to try, where the model takes any.
         dtypes: dtypes to try; None is that of the model's parameters, or float64 and float32 where it has none.
     """
     bounds = model.operating_range or OperatingRange(*size)
-    for dtype in dtypes or _dtypes(model):
-        v, g = _draw(bounds, dtype)
-        _check_currents(model, v, g)
-        _check_refusals(model, v, g)
-        if dtype == torch.float64:
-            _check_gradient(lambda v, g: model(v, g * SIEMENS) / SIEMENS, (v[:1, :2], g[0] / SIEMENS), "the model")
+    recorded = states(model)
+
+    def currents(v: Tensor, g: Tensor) -> Tensor:
+        with replaying(model, recorded):
+            return model(v, g)
+
+    with replaying(model, recorded):
+        for dtype in dtypes or _dtypes(model):
+            v, g = _draw(bounds, dtype)
+            i = currents(v, g)
+            _check_currents(i, v, g)
+            _check_stages(model, recorded, (v, g, i))
+            if not recorded:  # else another batch is another draw
+                _check_batch(model, v, g, i)
+            at_rest = currents(torch.zeros_like(v), g)
+            _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest.abs().max())
+            _check_refusals(model, v, g)
+            if dtype == torch.float64:
+                scaled = v[:1, :2], g[0] / SIEMENS
+                _check_gradient(lambda v, g: currents(v, g * SIEMENS) / SIEMENS, scaled, "the model")
 
 
 def check_mapping(mapping: Mapping, bits: int = 6) -> None:
@@ -151,21 +168,30 @@ def _span(low: float, high: float, usual: tuple[float, float]) -> tuple[float, f
     return inside if inside[0] < inside[1] else (low, high)
 
 
-def _check_currents(model: CrossbarModel, v: Tensor, g: Tensor) -> None:
+def _check_currents(i: Tensor, v: Tensor, g: Tensor) -> None:
     """Shape, dtype and values of the currents for v (3, input, row) and g (2, 1, row, col)."""
-    i = model(v, g)
     expected = (2, 3, v.shape[-2], g.shape[-1])
     _require(i.shape == expected, "leading dimensions broadcast as in matmul", i.shape)
     _require(i.dtype == g.dtype, f"the currents keep the dtype {g.dtype}", i.dtype)
     _require_finite(i, "currents are finite")
-    again = model.program(g)(v)
+
+
+def _check_stages(model: CrossbarModel, recorded: list[Tensor], example: tuple[Tensor, Tensor, Tensor]) -> None:
+    """The currents `i` of `v` and `g` are those of programming, and of writing, then reading."""
+    v, g, i = example
+    with replaying(model, recorded):
+        again = model.program(g)(v)
     _require(torch.equal(again, i), "program(g)(v) equals model(v, g)", (again - i).abs().max())
+    with replaying(model, recorded):
+        written = model.after_writing.program(model.write(g))(v)
+    _require(torch.equal(written, i), "program(g) equals after_writing.program(write(g))", (written - i).abs().max())
+
+
+def _check_batch(model: CrossbarModel, v: Tensor, g: Tensor, i: Tensor) -> None:
     one = torch.stack([torch.stack([model(v[b], g[a, 0]) for b in range(3)]) for a in range(2)])
     far = (one - i).abs().max() / i.abs().max()
     tolerance = 1e-8 if g.dtype == torch.float64 else 1e-4
     _require(bool(far < tolerance), "a batch computes what single crossbars do", far)
-    at_rest = model(torch.zeros_like(v), g)
-    _require(bool((at_rest == 0).all()), "no current flows at 0 V", at_rest.abs().max())
 
 
 def _check_refusals(model: CrossbarModel, v: Tensor, g: Tensor) -> None:

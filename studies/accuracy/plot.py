@@ -48,7 +48,7 @@ def _accuracies(panel: Axes, result: dict[str, Any]) -> None:
         top1 = model["top1"]
         _point(panel, (place, top1), (top1 - model["low"], model["high"] - top1), model["name"])
         panel.annotate(
-            f"{100 * top1:.1f}", (place, top1), (9, 0), textcoords="offset points", va="center", fontsize=7.5
+            f"{100 * top1:.1f}", (place, top1), (8, 6), textcoords="offset points", va="center", fontsize=7.5
         )
         if model["name"] == "digital":
             panel.axhline(top1, color=FAINT, lw=0.8, ls=":")
@@ -65,7 +65,7 @@ def _losses(panel: Axes, result: dict[str, Any]) -> None:
         gained, margin = (100 * share for share in difference(result, name, "digital"))
         _point(panel, (place, -gained), (margin, margin), name)
         label = f"{-gained:.1f}"
-        panel.annotate(label, (place, -gained), (9, 0), textcoords="offset points", va="center", fontsize=7.5)
+        panel.annotate(label, (place, -gained), (8, 6), textcoords="offset points", va="center", fontsize=7.5)
 
 
 def _point(panel: Axes, place: tuple[float, float], whiskers: tuple[float, float], name: str) -> None:

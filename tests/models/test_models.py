@@ -5,6 +5,21 @@ from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import Ohmic, Sinh
 from geniex.models.base import CrossbarModel, check_conductances, check_range
 from geniex.models.circuit import Circuit
+from geniex.models.effects import (
+    Drift,
+    FaultMap,
+    FaultRates,
+    FiniteLevels,
+    FlickerNoise,
+    LognormalSpread,
+    ProgrammingError,
+    ReadNoise,
+    RelativeSpread,
+    ShotNoise,
+    StuckCells,
+    Temperature,
+    ThermalNoise,
+)
 from geniex.models.geniex import Geniex, Scaling
 from geniex.models.guard import OperatingRange
 from geniex.models.ideal import Ideal
@@ -52,6 +67,13 @@ def untrained(dtype):
         return Geniex(SPEC, SCALING, hidden=16).to(dtype)
 
 
+def drawing():
+    return torch.Generator().manual_seed(0)
+
+
+NOISE = ThermalNoise(1e9), ShotNoise(1e8), FlickerNoise(0.02)
+CORNER = torch.arange(20).view(5, 4) < 2
+
 MODELS = [
     Ideal(),
     LinearCircuit(SPEC),
@@ -61,12 +83,56 @@ MODELS = [
     untrained(torch.float64),
     untrained(torch.float32),
     Halved(Ideal()),
+    ProgrammingError(Ideal(), LognormalSpread(0.1), generator=drawing()),
+    ProgrammingError(untrained(torch.float64), RelativeSpread(0.05), 1e-6, 1e-5, drawing()),
+    ReadNoise(Circuit(SPEC, Sinh()), NOISE, drawing()),
+    StuckCells(Ideal(), FaultRates(0.1, 0.2), 1e-5, 1e-6, drawing()),
+    StuckCells(LinearCircuit(SPEC), FaultMap(CORNER, ~CORNER & CORNER.flip(0)), 1e-5, 1e-6),
+    Drift(Ideal(), time=3600.0, nu=0.05),
+    Drift(Ideal(), time=3600.0, nu=0.05, spread=0.01, generator=drawing()),
+    Temperature(LinearCircuit(SPEC), 350.0, ((1e-6, 0.1), (1e-5, 0.0))),
+    ProgrammingError(
+        ReadNoise(Drift(Halved(Ideal()), 10.0, 0.05, 0.01, generator=drawing()), NOISE, drawing()),
+        RelativeSpread(0.05),
+        generator=drawing(),
+    ),
 ]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_models_keep_the_contract(model):
     check_model(model)
+
+
+def test_rounded_conductances_keep_the_contract():
+    """But for float64: their gradients are not those of what they compute."""
+    check_model(FiniteLevels.between(Circuit(SPEC, Sinh()), 1e-6, 1e-5, 8), dtypes=(torch.float32,))
+
+
+class Forgetful(CrossbarModel):
+    """Programs without what `write` draws."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = drawing()
+
+    def write(self, g):
+        return g * (1 + torch.rand(g.shape, generator=self.generator))
+
+    def program(self, g):
+        return Ideal().program(g)
+
+
+def test_the_contract_holds_programming_to_what_was_written():
+    with pytest.raises(AssertionError, match=r"program\(g\) equals after_writing.program\(write\(g\)\)\. Found"):
+        check_model(Forgetful())
+
+
+def test_the_contract_leaves_a_random_model_as_it_was():
+    model, same = (ProgrammingError(Ideal(), RelativeSpread(0.1), generator=drawing()) for _ in range(2))
+    check_model(model)
+    g = torch.ones(5, 4)
+    assert torch.equal(model.write(g), same.write(g))
 
 
 @pytest.mark.parametrize(

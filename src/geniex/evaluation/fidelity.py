@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from geniex.conversion import LayerConfig, convert
 from geniex.emulation.recorded import RecordedDigits
 from geniex.evaluation.results import NfSample
-from geniex.functional import HardwareConfig
+from geniex.functional import HardwareConfig, window
 from geniex.models.base import CrossbarModel, Read, in_own_precision
 from geniex.models.circuit import Circuit
 from geniex.models.guard import OperatingRange
@@ -125,10 +125,10 @@ def record_digits(
         generator: decides which.
     """
     v, g = sample_reads(network, layers or config, x, count, generator)
-    v_levels, g_levels = 2**config.dac.bits - 1, 2**config.slice_bits - 1
-    v_level = (v.squeeze(-2) * (v_levels / config.dac.v_max)).round().to(torch.uint8)
-    g_level = ((g - config.g_off) * (g_levels / (config.g_on - config.g_off))).round().to(torch.uint8)
-    return RecordedDigits(v_level, g_level.unique(dim=0), config.dac.bits, config.slice_bits)
+    levels = window(config)
+    v_level = (v.squeeze(-2) / levels.v_step).round().to(torch.uint8)
+    g_level = ((g - levels.g_off) / levels.g_step).round().to(torch.uint8)
+    return RecordedDigits(v_level, g_level.unique(dim=0), levels.v_bits, levels.g_bits)
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """What an evaluation found: plain values that tables, plots and JSON files are made from."""
 
 from dataclasses import asdict, dataclass, field
+from statistics import stdev
 from typing import Any
 
 from geniex.nf import NfError
@@ -24,6 +25,7 @@ class ModelResult:
         nf: error against the exact circuit on tiles and inputs of this run; None for `digital`.
         outside: of the same tiles and inputs, the share that lies outside of what the model was made for, by quantity
             (`v`, `g`, `density of v`, `density of g`); only shares above 0.
+        chips: `top1` of each chip, where several were written; `top1` is their mean.
     """
 
     name: str
@@ -36,6 +38,12 @@ class ModelResult:
     seconds_per_image: float
     nf: NfError | None = None
     outside: dict[str, float] = field(default_factory=dict)
+    chips: list[float] = field(default_factory=list)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of the accuracy over chips; None of a single one."""
+        return stdev(self.chips) if len(self.chips) > 1 else None
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,18 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from geniex.chip import Chip, chip_of
 from geniex.conversion import LayerConfig, convert
 from geniex.evaluation.fidelity import compare_with_exact, sample_reads
 from geniex.evaluation.images import LabelledImages, Preprocess
 from geniex.evaluation.results import Evaluation, ModelResult
 from geniex.evaluation.store import BatchStore, fingerprint
 from geniex.functional import HardwareConfig
+from geniex.layers import AnalogLayer
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.guard import shares_outside
+from geniex.models.randomness import is_random, reseed
 
 __all__ = ["RunOptions", "evaluate"]
 
@@ -38,11 +41,13 @@ class RunOptions:
         prepare: from uint8 images (image, height, width, 3) to the network's input.
         batch: largest number of images per forward pass.
         threads: batches classified at a time, each on its share of torch's threads; None is one batch per thread, which
-            outruns threads inside of operations. A model that draws random numbers needs 1 to repeat them.
+            outruns threads inside of operations. A model that draws random numbers gets one batch at a time.
+        chips: how many chips of a model that draws are written and measured; others are all alike, and measured once.
+        chip: written before: all models read this one, and write none of their own.
         exact: the exact circuit that all models are compared with; None leaves the comparison out.
         reads: number of reads of the run on which they are compared.
         read_images: number of images, the first ones of the run, from which these reads are drawn.
-        seed: of the sampled reads.
+        seed: of the sampled reads, and of what the chips draw.
         folder: where results of single batches are kept, so that a killed run continues; None keeps nothing.
         progress: told how far the run is.
     """
@@ -50,6 +55,8 @@ class RunOptions:
     prepare: Callable[[np.ndarray], Tensor] = field(default_factory=Preprocess)
     batch: int = 16
     threads: int | None = None
+    chips: int = 1
+    chip: Chip | None = None
     exact: Circuit | None = None
     reads: int = 1024
     read_images: int = 4
@@ -58,7 +65,7 @@ class RunOptions:
     progress: Progress = lambda stage, done, total: None
 
     def __post_init__(self) -> None:
-        for name in ("batch", "threads", "reads", "read_images"):
+        for name in ("batch", "threads", "chips", "reads", "read_images"):
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {count}.")
@@ -88,14 +95,15 @@ def evaluate(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with _evaluating(network):
         _check_fits(network, images, options)
-        networks = {
-            name: network if model is None else convert(network, model, config) for name, model in models.items()
-        }
-        hardware = _hardware(network, config)
-        keys = {name: fingerprint(network, hardware, *([model] if model else [])) for name, model in models.items()}
-        runs = {name: _classify(name, networks[name], images, keys[name], options) for name in networks}
-        results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
         analog = {name: model for name, model in models.items() if model is not None}
+        for model in analog.values():
+            reseed(model, options.seed)  # a digest tells what a model is about to draw
+            converted = convert(network, model, config)  # fails now, not after hours
+            if options.chip is not None:
+                options.chip.install(converted)
+        hardware = _hardware(network, config)
+        runs = {name: _run(name, network, model, images, config, options) for name, model in models.items()}
+        results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
         sample = None
         if analog and options.exact is not None:
             reads = _sample(network, images, config, options)
@@ -164,12 +172,59 @@ def _hardware(network: nn.Module, config: HardwareConfig | LayerConfig) -> objec
     return [(name, config(name, module)) for name, module in network.named_modules() if name]
 
 
+def _run(
+    name: str,
+    network: nn.Module,
+    model: CrossbarModel | None,
+    images: LabelledImages,
+    config: HardwareConfig | LayerConfig,
+    options: RunOptions,
+) -> tuple[np.ndarray, float]:
+    """Predicted classes (chip, image), and seconds per image."""
+    predicted, seconds = [], []
+    for chip in range(options.chips if model is not None and is_random(model) and options.chip is None else 1):
+        parts: list[object] = [network, _hardware(network, config)]
+        written = network if model is None else _written(network, model, config, options, chip)
+        if model is not None:
+            parts += [model] if options.chip is None else [model.after_writing, options.chip]
+        stage = name if chip == 0 else f"{name}, chip {chip + 1}"
+        classes, spent = _classify(stage, written, images, fingerprint(*parts), options)
+        predicted.append(classes)
+        seconds.append(spent)
+    return np.stack(predicted), sum(seconds) / len(seconds)
+
+
+def _written(
+    network: nn.Module,
+    model: CrossbarModel,
+    config: HardwareConfig | LayerConfig,
+    options: RunOptions,
+    chip: int,
+) -> nn.Module:
+    """A converted network whose crossbars hold the chip of that number, or the one of the options."""
+    converted = convert(network, model, config).eval()
+    if options.chip is not None:
+        options.chip.install(converted)
+    elif is_random(model):
+        reseed(model, options.seed + chip)
+        chip_of(converted)  # all layers, in their order
+        reseed(model, options.seed + chip)
+    return converted
+
+
+def _models(network: nn.Module) -> list[CrossbarModel]:
+    """The models that the layers of a network share, each once."""
+    layers = (module for module in network.modules() if isinstance(module, AnalogLayer))
+    return list({id(layer.matmul.model): layer.matmul.model for layer in layers}.values())
+
+
 def _classify(
     name: str, network: nn.Module, images: LabelledImages, key: str, options: RunOptions
 ) -> tuple[np.ndarray, float]:
     """Predicted classes, and seconds per image."""
     on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
-    threads = (options.threads or torch.get_num_threads()) if on_cpu else 1
+    draws = any(map(is_random, _models(network)))
+    threads = (options.threads or torch.get_num_threads()) if on_cpu and not draws else 1
     batches = list(_batches(images, min(options.batch, math.ceil(len(images) / threads))))
     threads, parts, seconds = min(threads, len(batches)), [], 0.0
     options.progress(name, 0, len(images))
@@ -202,6 +257,8 @@ def _classify_batch(
     batch_key = fingerprint(key, x)
     stored = store.get(batch_key)
     if stored is None:
+        for model in _models(network):
+            reseed(model, int(batch_key[:8], 16))  # what a batch draws does not depend on those before it
         began = time.perf_counter()
         stored = network(x).argmax(-1).cpu().numpy(), time.perf_counter() - began
         store.put(batch_key, *stored)
@@ -225,13 +282,15 @@ def _results(
     reference = runs[digital][0] if digital is not None else None
     results = []
     for name, (predicted, seconds) in runs.items():
-        top1 = float((predicted == labels).mean())
+        chips = (predicted == labels).mean(axis=1).tolist()
+        top1 = sum(chips) / len(chips)
         low, high = wilson_interval(top1, len(labels))
         difference = agreement = None
         if reference is not None:
             difference = top1 - float((reference == labels).mean())
             agreement = float((predicted == reference).mean())
-        results.append(ModelResult(name, len(labels), top1, low, high, difference, agreement, seconds))
+        measured = (len(labels), top1, low, high, difference, agreement, seconds)
+        results.append(ModelResult(name, *measured, chips=chips if len(chips) > 1 else []))
     return results
 
 

@@ -4,8 +4,22 @@ quantize -> digits (streams of the input, slices of the weight) -> tiles -> mapp
 floor current -> ADC -> shift and add over slices and streams -> accumulate over row tiles -> decode.
 """
 
-from geniex.functional.hardware import HardwareConfig, slices_per_weight
+from geniex.functional.hardware import HardwareConfig, slices_per_weight, window
 from geniex.functional.matmul import AnalogMatmul
 from geniex.functional.programmed import ProgrammedMatrix
+from geniex.functional.state import OnCrossbars
+from geniex.functional.writing import Placed, WrittenMatrix, WrittenTile, crossbars_of, digits_of
 
-__all__ = ["AnalogMatmul", "HardwareConfig", "ProgrammedMatrix", "slices_per_weight"]
+__all__ = [
+    "AnalogMatmul",
+    "HardwareConfig",
+    "OnCrossbars",
+    "Placed",
+    "ProgrammedMatrix",
+    "WrittenMatrix",
+    "WrittenTile",
+    "crossbars_of",
+    "digits_of",
+    "slices_per_weight",
+    "window",
+]

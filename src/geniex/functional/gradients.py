@@ -7,7 +7,7 @@ x @ w, as long as numbers do not overflow: beyond its range a number has none.
 """
 
 from collections.abc import Generator
-from dataclasses import replace
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,9 +16,11 @@ from torch import Tensor
 
 from geniex.coding import Stream, stream_digits
 from geniex.digital import Number, digits, in_steps, quantize, shifts, tile
-from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, input_streams
-from geniex.functional.programmed import ProgrammedMatrix, RowTile, row_tiles
-from geniex.functional.reading import read_tile
+from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, input_streams, window
+from geniex.functional.programmed import ProgrammedMatrix, combine, row_tile
+from geniex.functional.reading import RowTile, read_tile
+from geniex.functional.writing import WrittenMatrix, placed
+from geniex.models.randomness import replaying
 
 if TYPE_CHECKING:
     from geniex.functional.matmul import AnalogMatmul
@@ -58,11 +60,10 @@ class _Repeated:
         config = matmul.config
         self.config, self.dtype = config, compute_dtype(matmul.model, config)
         self.w = w.detach().to(self.dtype).requires_grad_()
-        levels = _weight_digits(self.w, programmed.stored.q, config)
-        self.tiles = list(row_tiles(levels, matmul.model, config, self.dtype))
-        sums = torch.stack([_words(d, widths).sum(0) for d, widths in zip(levels, array_widths(config), strict=True)])
-        self.programmed = ProgrammedMatrix(config, [], replace(programmed.stored, sums=sums), programmed.crossbars)
-        self.streams = input_streams(config)
+        self.crossbars, self.streams = programmed.crossbars, input_streams(config)
+        digit = _weight_digits(self.w, programmed.written.q, config)
+        self.words = torch.stack([_words(d, each).sum(0) for d, each in zip(digit, array_widths(config), strict=True)])
+        self.tiles = list(_row_tiles(digit, programmed.written, matmul))
         self.places = torch.tensor([s.place for s in self.streams], dtype=torch.float64, device=w.device)
         currents = programmed.crossbars * config.cols * len(self.streams)
         self.inputs_at_once = max(1, CHUNK_CURRENTS // currents)
@@ -73,35 +74,48 @@ class _Repeated:
         x = x.detach().to(self.dtype).requires_grad_()
         q = _passed(x, quantize(x.detach(), self.config.inputs), self.config.inputs)
         used = self.config.cols - self.config.floor.reserved_cols
-        sums = q.new_zeros(len(x), self.programmed.crossbars, used, dtype=torch.float64).requires_grad_()
-        y = self.programmed.combine(sums, q.double())
+        sums = q.new_zeros(len(x), self.crossbars, used, dtype=torch.float64).requires_grad_()
+        y = combine(sums, q.double(), self.words, self.config)
         grad_sums, grad_x, grad_w = torch.autograd.grad(
             y, (sums, x, self.w), grad_y.double(), retain_graph=True, materialize_grads=True
         )
         self.grad_w += grad_w
         digit, moves = _input_digits(q, self.streams)
-        for row_tile in self.tiles:
-            for grads in self._tile(row_tile, x, (digit, moves), grad_sums):
+        for part in self.tiles:
+            for grads in self._tile(part, x, (digit, moves), grad_sums):
                 grad_x = grad_x + grads[0]
                 self.grad_w += grads[1]
         self.grad_x.append(grad_x)
 
     def _tile(
-        self, row_tile: RowTile, x: Tensor, digits_of: tuple[Tensor, Tensor], grad_sums: Tensor
+        self, here: RowTile, x: Tensor, digits_of: tuple[Tensor, Tensor], grad_sums: Tensor
     ) -> Generator[tuple[Tensor, ...], None, None]:
         """Gradients to `x` and `w` of what one row tile adds to the sums."""
         rows = self.config.rows
         digit, moves = (
-            tile(part[..., row_tile.number * rows : (row_tile.number + 1) * rows], -1, rows).squeeze(-2)
-            for part in digits_of
+            tile(part[..., here.number * rows : (here.number + 1) * rows], -1, rows).squeeze(-2) for part in digits_of
         )
         entry, stream = (digit.ne(0) | moves.ne(0)).any(-1).nonzero().unbind(-1)
         if len(entry):
-            y = read_tile(digit[entry, stream], row_tile)
-            grad = grad_sums[:, row_tile.which][entry] * self.places[stream, None, None]
+            y = read_tile(digit[entry, stream], here)
+            grad = grad_sums[:, here.which][entry] * self.places[stream, None, None]
             yield torch.autograd.grad(
                 y, (x, self.w), grad.movedim(0, 1).to(y.dtype), retain_graph=True, materialize_grads=True
             )
+
+
+def _row_tiles(digit: list[Tensor], written: WrittenMatrix, matmul: "AnalogMatmul") -> Generator[RowTile, None, None]:
+    """Crossbars with digits that move, written as they were: with the same draws where these can be repeated."""
+    model, config = matmul.model, matmul.config
+    tiles = {tile.placed.number: tile for tile in written.tiles}
+    with nullcontext() if written.states is None else replaying(model, written.states):
+        for part in placed(digit, config):
+            g = window(config).conductances(part.level, compute_dtype(model, config))
+            if written.states is None:
+                g = tiles[part.number].g + (g - g.detach())
+            else:
+                g = model.write(g)
+            yield row_tile(part, g, model, config)
 
 
 def _passed(x: Tensor, q: Tensor, number: Number) -> Tensor:

@@ -138,7 +138,7 @@ def _nearest(x, step, limit, out):
 @_kept
 @no_type_check
 def _digits(q, first, table, level, entry, stream, total):
-    rows, here = level.shape[1], min(level.shape[1], q.shape[1] - first)
+    here = min(level.shape[1], q.shape[1] - first)
     count = 0
     for n in range(len(q)):
         inputs = q[n, first : first + here]

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from geniex.functional.gradients import AnalogProduct
 from geniex.functional.hardware import HardwareConfig
-from geniex.functional.programmed import ProgrammedMatrix, program
+from geniex.functional.programmed import ProgrammedMatrix
+from geniex.functional.writing import WrittenMatrix, write
 from geniex.models.base import CrossbarModel, check_range
 from geniex.models.guard import OperatingRange
 
@@ -32,10 +33,19 @@ class AnalogMatmul:
         )
         self.model, self.config = model, config
 
-    def program(self, w: Float[Tensor, "row col"]) -> ProgrammedMatrix:
-        """Write a weight matrix (inputs, outputs) to crossbars."""
+    def write(self, w: Float[Tensor, "row col"]) -> WrittenMatrix:
+        """Write a weight matrix (inputs, outputs) to crossbars: what device effects draw is drawn here."""
         with torch.no_grad():
-            return program(w.detach(), self.model, self.config)
+            return write(w.detach(), self.model, self.config)
+
+    def open(self, written: WrittenMatrix) -> ProgrammedMatrix:
+        """Prepare to read what was written."""
+        with torch.no_grad():
+            return ProgrammedMatrix(written, self.model, self.config)
+
+    def program(self, w: Float[Tensor, "row col"]) -> ProgrammedMatrix:
+        """Write a weight matrix (inputs, outputs), and prepare to read it."""
+        return self.open(self.write(w))
 
     def multiply(self, x: Float[Tensor, "*input row"], programmed: ProgrammedMatrix) -> Float[Tensor, "*input col"]:
         """Real products of real inputs and programmed weights, in the type of `x`, without gradients.

@@ -1,7 +1,6 @@
-"""A weight matrix on crossbars: digits on tiles, reads of them, and shift-and-add of what is read."""
+"""A weight matrix on crossbars: reads of its tiles, and shift-and-add of what is read."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,103 +9,35 @@ from torch import Tensor
 
 from geniex.coding import stream_digits
 from geniex.converters import ColumnScales
-from geniex.digital import accumulate, digits, quantize, shifts, tile
+from geniex.digital import accumulate, quantize, shifts, tile
 from geniex.functional.hardware import (
     HardwareConfig,
     array_widths,
     code_unit,
-    compute_dtype,
     input_offset,
     input_streams,
     window,
 )
 from geniex.functional.reading import RowTile, read_tile
+from geniex.functional.writing import Placed, WrittenMatrix, crossbars_of
 from geniex.models.base import CrossbarModel
 
 if TYPE_CHECKING:
     from geniex.functional.kernels import CompiledStreams
 
-__all__ = ["ProgrammedMatrix", "RowTile", "Stored", "program", "row_tiles"]
+__all__ = ["ProgrammedMatrix", "combine", "row_tile"]
 
 CHUNK_CURRENTS = 2**19  # column currents read at once: bounds memory, and keeps them near the cache
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What is known of a weight matrix digitally.
-
-    Attributes:
-        q: the weights as integers (row, col).
-        sums: of each column of each array (array, col), for inputs with an offset.
-        step: of the products (col,) or of all.
-    """
-
-    q: Tensor
-    sums: Tensor
-    step: float | Tensor
-
-
-def program(w: Float[Tensor, "row col"], model: CrossbarModel, config: HardwareConfig) -> "ProgrammedMatrix":
-    """Write `w` to crossbars."""
-    q = quantize(w, config.weights)
-    words = config.mapping.encode(q, config.weights.bits)
-    digit = [digits(word, widths) for word, widths in zip(words, array_widths(config), strict=True)]
-    tiles = list(row_tiles(digit, model, config, compute_dtype(model, config)))
-    step = config.weights.step
-    step = step if isinstance(step, float) else torch.tensor(step, dtype=torch.float64, device=w.device)
-    assert isinstance(config.inputs.step, float)
-    stored = Stored(q, words.double().sum(1), step * config.inputs.step)
-    return ProgrammedMatrix(config, tiles, stored, crossbars_of(q.shape[1], config))
-
-
-def row_tiles(
-    digit: list[Shaped[Tensor, "_ input output"]], model: CrossbarModel, config: HardwareConfig, dtype: torch.dtype
-) -> Generator[RowTile, None, None]:
-    """Write the digits of each array; blank crossbars are left out where their reading is 0 whatever it is."""
-    for number, level in enumerate(crossbar_levels(digit, config)):
-        kept = level.detach().flatten(1).any(-1) | (not config.floor.blank_is_zero)
-        which = kept.nonzero().squeeze(-1)
-        if len(which):
-            g = model.write(window(config).conductances(level[which], dtype))
-            read = model.after_writing.program(g)
-            yield RowTile(number, which, level[which], g, read, _unit(number, which, config), config)
-
-
-def crossbar_levels(
-    digit: list[Shaped[Tensor, "_ input output"]], config: HardwareConfig
-) -> Shaped[Tensor, "row_tile crossbar row col"]:
-    """Digits on crossbars: those of each array, columns slice-major from the least significant, follow each other."""
-    used = config.cols - config.floor.reserved_cols
-    crossbars = []
-    for array in digit:
-        columns = array.movedim(0, 1).flatten(1)
-        crossbars.append(tile(tile(columns, -2, config.rows), -1, used).movedim(1, 2))
-    return torch.nn.functional.pad(torch.cat(crossbars, dim=1), (0, config.floor.reserved_cols))
-
-
-def crossbars_of(outputs: int, config: HardwareConfig) -> int:
-    """Crossbars side by side that hold `outputs` columns of weights."""
-    used = config.cols - config.floor.reserved_cols
-    return sum(-(-len(widths) * outputs // used) for widths in array_widths(config))
-
-
-def _unit(number: int, which: Tensor, config: HardwareConfig) -> float | Tensor:
-    """Products of levels per code, of all columns or (crossbar, 1, used)."""
-    if config.adc is None or not isinstance(config.adc.full_scale, ColumnScales):
-        return code_unit(config)
-    amperes = torch.tensor(config.adc.full_scale.amperes[number], dtype=torch.float64, device=which.device)[which]
-    levels = window(config)
-    return (amperes / (2**config.adc.bits - 1) / (levels.v_step * levels.g_step)).unsqueeze(-2)
-
-
 class ProgrammedMatrix:
-    """A weight matrix on crossbars. Derived state: made by `AnalogMatmul.program`, never saved with a layer."""
+    """A weight matrix on crossbars, ready to be read. Derived state: made from what was written, never saved."""
 
-    def __init__(self, config: HardwareConfig, tiles: list[RowTile], stored: Stored, crossbars: int) -> None:
-        """Keep the crossbars of each row tile that has any, of `crossbars` side by side in each."""
-        self.config, self.tiles, self.stored, self.crossbars = config, tiles, stored, crossbars
-        self.shape = stored.q.shape
-        self.streams = input_streams(config)
+    def __init__(self, written: WrittenMatrix, model: CrossbarModel, config: HardwareConfig) -> None:
+        """Prepare to read what was `written` with `model`."""
+        self.written, self.config, self.shape = written, config, written.q.shape
+        self.crossbars, self.streams = crossbars_of(self.shape[1], config), input_streams(config)
+        self.tiles = [row_tile(part.placed, part.g, model, config) for part in written.tiles]
         self.compiled_streams: CompiledStreams | None = None
 
     @torch.no_grad()
@@ -135,7 +66,8 @@ class ProgrammedMatrix:
                 self._add_compiled(q, row_tile, sums)
             else:
                 self._add(q, row_tile, sums)
-        return self.combine(sums, q.double())
+        words = self.config.mapping.encode(self.written.q, self.config.weights.bits)
+        return combine(sums, q.double(), words.double().sum(1), self.config)
 
     def _integers(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu" and x.dtype == torch.float32:
@@ -174,28 +106,52 @@ class ProgrammedMatrix:
             parts = (y * place[:, None]).movedim(0, 1)
             sums[:, row_tile.which] = sums[:, row_tile.which].index_add(0, entry, parts)
 
-    def combine(
-        self, sums: Float[Tensor, "input crossbar used"], q: Float[Tensor, "input row"]
-    ) -> Float[Tensor, "input col"]:
-        """Shift-and-add over slices, the mapping, and the accumulator; differentiable.
 
-        Args:
-            sums: over row tiles and streams of each column's readings.
-            q: the inputs as integers.
-        """
-        config, offset = self.config, input_offset(self.config)
-        arrays = torch.stack(list(self._arrays(sums)))
-        if offset:
-            arrays = arrays - offset * self.stored.sums.unsqueeze(1)
-        product = config.mapping.decode(arrays, q, config.weights.bits)
-        return accumulate(product, self.stored.step, config.accumulator)
+def row_tile(placed: Placed, g: Tensor, model: CrossbarModel, config: HardwareConfig) -> RowTile:
+    """Crossbars that hold `g`, ready to be read; differentiable where the digits and `g` are."""
+    number, which, level = placed
+    return RowTile(number, which, level, g, model.after_writing.program(g), _unit(number, which, config), config)
 
-    def _arrays(self, sums: Tensor) -> Generator[Tensor, None, None]:
-        """Products (input, col) with the words of each array."""
-        used, outputs, first = sums.shape[-1], self.shape[1], 0
-        for widths in array_widths(self.config):
-            count = -(-len(widths) * outputs // used)
-            columns = sums[:, first : first + count].flatten(1)[:, : len(widths) * outputs]
-            place = sums.new_tensor([2.0**shift for shift in shifts(widths)])
-            yield (columns.unflatten(1, (len(widths), outputs)) * place[:, None]).sum(1)
-            first += count
+
+def combine(
+    sums: Float[Tensor, "input crossbar used"],
+    q: Float[Tensor, "input row"],
+    words: Float[Tensor, "array output"],
+    config: HardwareConfig,
+) -> Float[Tensor, "input output"]:
+    """Shift-and-add over slices, the mapping, and the accumulator; differentiable.
+
+    Args:
+        sums: over row tiles and streams of each column's readings.
+        q: the inputs as integers.
+        words: of each array, the sum of each column's words: what an offset of the inputs adds.
+        config: digits, mapping and accumulator.
+    """
+    arrays, offset = torch.stack(list(_arrays(sums, words.shape[1], config))), input_offset(config)
+    if offset:
+        arrays = arrays - offset * words.unsqueeze(1)
+    product = config.mapping.decode(arrays, q, config.weights.bits)
+    assert isinstance(config.inputs.step, float)
+    steps = config.weights.step
+    step = steps if isinstance(steps, float) else torch.tensor(steps, dtype=torch.float64, device=q.device)
+    return accumulate(product, step * config.inputs.step, config.accumulator)
+
+
+def _arrays(sums: Tensor, outputs: int, config: HardwareConfig) -> Generator[Tensor, None, None]:
+    """Products (input, output) with the words of each array."""
+    used, first = sums.shape[-1], 0
+    for widths in array_widths(config):
+        count = -(-len(widths) * outputs // used)
+        columns = sums[:, first : first + count].flatten(1)[:, : len(widths) * outputs]
+        place = sums.new_tensor([2.0**shift for shift in shifts(widths)])
+        yield (columns.unflatten(1, (len(widths), outputs)) * place[:, None]).sum(1)
+        first += count
+
+
+def _unit(number: int, which: Tensor, config: HardwareConfig) -> float | Tensor:
+    """Products of levels per code, of all columns or (crossbar, 1, used)."""
+    if config.adc is None or not isinstance(config.adc.full_scale, ColumnScales):
+        return code_unit(config)
+    amperes = torch.tensor(config.adc.full_scale.amperes[number], dtype=torch.float64, device=which.device)[which]
+    levels = window(config)
+    return (amperes / (2**config.adc.bits - 1) / (levels.v_step * levels.g_step)).unsqueeze(-2)

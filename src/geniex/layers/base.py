@@ -1,19 +1,18 @@
 """What analog layers share: parameters that stay floats, and crossbars programmed from them.
 
-Crossbars are programmed when a forward pass needs them, and again after the weights changed. A layer says which matrices
-it multiplies by, and writes its forward pass in torch around `product`, which is differentiable.
+Crossbars are programmed when a forward pass needs them, and again after the weights changed. A layer says which
+matrices it multiplies by, and writes its forward pass in torch around `product`, which is differentiable.
 """
 
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geniex.functional import AnalogMatmul, HardwareConfig, ProgrammedMatrix
+from geniex.functional import AnalogMatmul, HardwareConfig, OnCrossbars, ProgrammedMatrix, WrittenMatrix
 from geniex.models.base import CrossbarModel
 
 __all__ = ["AnalogLayer"]
@@ -36,14 +35,14 @@ class AnalogLayer(nn.Module, ABC):
         """
         super().__init__()
         self.matmul = AnalogMatmul(model, config)
-        self._programmed: tuple[list[Tensor], list[ProgrammedMatrix]] | None = None
+        self.crossbars = OnCrossbars(self.matmul)
 
     @abstractmethod
     def matrices(self) -> Sequence[Float[Tensor, "row col"]]:
         """The matrices (inputs, outputs) that go on crossbars, made of the parameters with their gradients."""
 
     def product(self, which: int, x: Float[Tensor, "*input row"]) -> Float[Tensor, "*input col"]:
-        """X @ matrices()[which] on crossbars, in the type of `x`, with gradients to `x` and the parameters.
+        """x @ matrices()[which] on crossbars, in the type of `x`, with gradients to `x` and the parameters.
 
         Raises:
             ValueError: if `x` is not finite, or the matrix has another number of rows.
@@ -55,27 +54,22 @@ class AnalogLayer(nn.Module, ABC):
         return self.matmul.differentiable(x, self.matrices()[which], programmed)
 
     def programmed(self) -> list[ProgrammedMatrix]:
-        """The crossbars of each matrix, programmed anew if the parameters changed in value, place or type."""
-        now = [parameter.detach() for parameter in self.parameters()]
+        """The crossbars of each matrix, written anew if the parameters changed in value."""
         with PROGRAMMING, torch.no_grad():
-            if self._programmed is None or not all(map(_same, self._programmed[0], now)):
-                self._programmed = [x.clone() for x in now], [self.matmul.program(w) for w in self.matrices()]
-            return self._programmed[1]
+            return self.crossbars.programmed([x.detach() for x in self.parameters()], self.matrices)
+
+    def written(self) -> list[WrittenMatrix]:
+        """What stands on the crossbars of each matrix: digits and conductances."""
+        with PROGRAMMING, torch.no_grad():
+            return self.crossbars.write([x.detach() for x in self.parameters()], self.matrices)
 
     def train(self, mode: bool = True) -> "AnalogLayer":
-        """As `nn.Module.train`; drops the programmed crossbars."""
-        self._programmed = None
+        """As `nn.Module.train`; reads are prepared anew."""
+        self.crossbars.close()
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "AnalogLayer":
-        self._programmed = None
+        self.crossbars.close()
         # shared by layers, so not a submodule: it moves with them, in its own precision
         self.matmul.model._apply(lambda x: x.to(fn(x).device))
         return super()._apply(fn, recurse)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_programmed": None}
-
-
-def _same(x: Tensor, y: Tensor) -> bool:
-    return (x.dtype, x.device) == (y.dtype, y.device) and torch.equal(x, y)

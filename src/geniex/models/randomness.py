@@ -1,8 +1,8 @@
 """Where models draw from, so that runs can be repeated: generators found, seeded, recorded and replayed.
 
 A model draws from `torch.Generator`s that its user passed, and from nothing else. They are found as attributes of a
-model and of the modules that it wraps, whoever wrote these. Generators are changed in place; threads that share one draw
-in the order in which they come.
+model and of the modules that it wraps, whoever wrote these. Generators are changed in place: threads that share one
+draw in whatever order they come, and none may draw while another replays.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ class RandomSource:
 
 
 def generators(model: nn.Module) -> list[Generator]:
-    """All generators that `model` and the modules in it hold as attributes, themselves or in a `RandomSource`, once each.
+    """All generators that `model` and the modules in it hold as attributes, bare or in a `RandomSource`, each once.
 
     Args:
         model: a model of the crossbar, with all that it wraps. Deterministic ones have no generators.

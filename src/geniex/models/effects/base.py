@@ -1,4 +1,4 @@
-"""What wrappers share: the range and the guard are those of the model inside, and writing passes through all of them."""
+"""What wrappers share: range and guard are those of the model inside, and writing passes through all of them."""
 
 from abc import ABC, abstractmethod
 
@@ -35,7 +35,7 @@ class Wrapper(CrossbarModel, ABC):
 
 
 class WriteEffect(Wrapper, ABC):
-    """An effect on the conductances that cells have after writing; what is drawn, is drawn once per written crossbar."""
+    """An effect on the conductances that cells have after writing. It draws once per written crossbar."""
 
     @abstractmethod
     def altered(self, g: Float[Tensor, "*tile row col"]) -> Float[Tensor, "*tile row col"]:

@@ -4,6 +4,8 @@ The power law of phase-change memory, g(t) = g(t0) (t / t0)^-nu (Pirovano et al.
 2004). The time is the same for all cells, and so is the temperature.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
@@ -46,9 +48,8 @@ class Drift(WriteEffect):
         check_above_zero("Drift(t0=...)", t0, " s")
         check_at_least_zero("Drift(nu=...)", nu)
         check_at_least_zero("Drift(spread=...)", spread)
-        check_above_zero("Drift(time=...)", time, " s")
-        if time < t0:
-            raise ValueError(f"`Drift(time=...)` must be at least `t0`, {t0:g} s; got {time:g} s.")
+        if not t0 <= time < math.inf:
+            raise ValueError(f"`Drift(time=...)` must be finite and at least `t0`, {t0:g} s; got {time:g} s.")
         self.time, self.nu, self.spread, self.t0 = time, nu, spread, t0
         self.source = RandomSource(generator, "Drift") if spread > 0 else None
 

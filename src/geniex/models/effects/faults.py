@@ -76,7 +76,7 @@ class FaultMap(Faults):
     off: Tensor | np.ndarray
 
     def __post_init__(self) -> None:
-        on, off = torch.as_tensor(self.on), torch.as_tensor(self.off)
+        on, off = _tensor(self.on), _tensor(self.off)
         for name, cells in (("on", on), ("off", off)):
             if cells.dtype != torch.bool:
                 raise ValueError(
@@ -88,18 +88,18 @@ class FaultMap(Faults):
             )
         if (on & off).any():
             raise ValueError(
-                f"`FaultMap` has {int((on & off).sum())} cells that are stuck both on and off. Remove them from one map."
+                f"`FaultMap` has {int((on & off).sum())} cells that are stuck on and off. Take them out of one map."
             )
 
     def places(self, g: Float[Tensor, "*tile row col"], source: RandomSource | None) -> Places:
         """The maps, broadcast; see `Faults.places`."""
-        on, off = (torch.as_tensor(cells, device=g.device) for cells in (self.on, self.off))
+        on, off = (_tensor(cells).to(g.device) for cells in (self.on, self.off))
         try:
             return on.expand(g.shape), off.expand(g.shape)
         except RuntimeError as error:
             raise ValueError(
-                f"`FaultMap(on=..., off=...)` must broadcast to the crossbars, {tuple(g.shape)}; got {tuple(on.shape)}. "
-                "Give one (row, col) for all, or one per crossbar."
+                f"`FaultMap(on=..., off=...)` must broadcast to the crossbars, {tuple(g.shape)}; got "
+                f"{tuple(on.shape)}. Give one (row, col) for all, or one per crossbar."
             ) from error
 
 
@@ -131,3 +131,8 @@ class StuckCells(WriteEffect):
         """Replace what is stuck; see `WriteEffect.altered`."""
         on, off = self.faults.places(g, self.source)
         return torch.where(on, self.g_on, torch.where(off, self.g_off, g))
+
+
+def _tensor(cells: Tensor | np.ndarray) -> Tensor:
+    """Of an array, a copy: torch warns of those that it could not write to."""
+    return torch.from_numpy(cells.copy()) if isinstance(cells, np.ndarray) else cells

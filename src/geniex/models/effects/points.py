@@ -34,7 +34,7 @@ def between(points: Points, g: Float[Tensor, "*cell"]) -> Float[Tensor, "*cell"]
         points: as `check_points` accepts.
         g: any shape.
     """
-    at, values = torch.tensor(points, dtype=g.dtype, device=g.device).unbind(-1)
+    at, values = torch.tensor(list(zip(*points, strict=True)), dtype=g.dtype, device=g.device)
     if len(points) == 1:
         return values.expand_as(g)
     k = torch.searchsorted(at, g.detach().contiguous()).clamp(1, len(points) - 1)

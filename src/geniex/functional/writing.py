@@ -1,0 +1,104 @@
+"""Writing: a weight matrix as digits on tiles, and the conductances that its cells then have.
+
+What was written is a value of its own: reads are made from it, a chip keeps it, and nothing else draws again what an
+effect drew when it was written.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from geniex.digital import digits, quantize, tile
+from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, window
+from geniex.models.base import CrossbarModel
+from geniex.models.randomness import states
+
+__all__ = ["Placed", "WrittenMatrix", "WrittenTile", "crossbars_of", "digits_of", "placed", "write"]
+
+
+class Placed(NamedTuple):
+    """Digits on the crossbars of one row tile.
+
+    Attributes:
+        number: of the row tile.
+        which: of the crossbars side by side, the ones that are here; the others are blank.
+        level: digits (crossbar, row, col).
+    """
+
+    number: int
+    which: Int[Tensor, " crossbar"]
+    level: Shaped[Tensor, "crossbar row col"]
+
+
+@dataclass(frozen=True)
+class WrittenTile:
+    """The crossbars of one row tile after writing.
+
+    Attributes:
+        placed: the digits that were to be written.
+        g: the conductances that the cells have, in siemens (crossbar, row, col).
+    """
+
+    placed: Placed
+    g: Tensor
+
+
+@dataclass(frozen=True)
+class WrittenMatrix:
+    """A matrix on crossbars.
+
+    Attributes:
+        q: the weights as integers (row, col).
+        tiles: of each row tile that has any crossbar.
+        states: of the model's generators before writing, from which effects of writing can be repeated; None where they
+            are not known, as of a chip from a file.
+    """
+
+    q: Tensor
+    tiles: list[WrittenTile]
+    states: list[Tensor] | None = None
+
+
+def write(w: Float[Tensor, "row col"], model: CrossbarModel, config: HardwareConfig) -> WrittenMatrix:
+    """Write `w` to crossbars; whatever writing draws is drawn now."""
+    q, before = quantize(w, config.weights), states(model)
+    words = config.mapping.encode(q, config.weights.bits)
+    digit = [digits(word, widths) for word, widths in zip(words, array_widths(config), strict=True)]
+    levels, dtype = window(config), compute_dtype(model, config)
+    tiles = [
+        WrittenTile(
+            part._replace(level=part.level.to(torch.uint8)), model.write(levels.conductances(part.level, dtype))
+        )
+        for part in placed(digit, config)
+    ]
+    return WrittenMatrix(q, tiles, before)
+
+
+def placed(digit: list[Shaped[Tensor, "_ input output"]], config: HardwareConfig) -> Generator[Placed, None, None]:
+    """Digits of each array on crossbars; blank ones are left out where their reading is 0 whatever it is.
+
+    Columns are slice-major from the least significant; arrays follow each other on crossbars of their own.
+    """
+    used = config.cols - config.floor.reserved_cols
+    crossbars = [tile(tile(array.movedim(0, 1).flatten(1), -2, config.rows), -1, used).movedim(1, 2) for array in digit]
+    levels = torch.nn.functional.pad(torch.cat(crossbars, dim=1), (0, config.floor.reserved_cols))
+    for number, level in enumerate(levels):
+        kept = level.detach().flatten(1).any(-1) | (not config.floor.blank_is_zero)
+        which = kept.nonzero().squeeze(-1)
+        if len(which):
+            yield Placed(number, which, level[which])
+
+
+def crossbars_of(outputs: int, config: HardwareConfig) -> int:
+    """Crossbars side by side that hold `outputs` columns of weights, blank ones too."""
+    used = config.cols - config.floor.reserved_cols
+    return sum(-(-len(widths) * outputs // used) for widths in array_widths(config))
+
+
+def digits_of(shape: Sequence[int], config: HardwareConfig) -> int:
+    """Cells that stand for a digit of a matrix of weights (row, col)."""
+    return shape[0] * shape[1] * sum(map(len, array_widths(config)))
