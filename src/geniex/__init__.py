@@ -5,6 +5,7 @@ from importlib.metadata import version
 __version__ = version("geniex")
 
 from geniex import presets, testing
+from geniex.chip import Chip, chip_of, load_chip
 from geniex.circuit.solution import Solution
 from geniex.circuit.spec import CrossbarSpec
 from geniex.coding import InputCoding, OffsetInputs, TwoPasses, TwosComplementStreams
@@ -70,6 +71,7 @@ __all__ = [
     "AnalogConv2d",
     "AnalogLayer",
     "AnalogLinear",
+    "Chip",
     "Circuit",
     "ColumnScales",
     "CrossbarModel",
@@ -127,10 +129,12 @@ __all__ = [
     "TwosComplement",
     "TwosComplementStreams",
     "WorstCase",
+    "chip_of",
     "convert",
     "evaluate",
     "inl_from_dnl",
     "load",
+    "load_chip",
     "presets",
     "register_layer",
     "testing",

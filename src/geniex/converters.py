@@ -8,12 +8,14 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from geniex.models.randomness import RandomSource
 
 __all__ = [
     "Adc",
@@ -24,6 +26,7 @@ __all__ = [
     "FloorRemoval",
     "PaperFloor",
     "WorstCase",
+    "clips",
     "inl_from_dnl",
     "read_out",
 ]
@@ -77,9 +80,11 @@ class ColumnScales:
     amperes: tuple[tuple[tuple[float, ...], ...], ...]
 
     def __post_init__(self) -> None:
-        smallest = min((x for tile in self.amperes for crossbar in tile for x in crossbar), default=0.0)
-        if not 0 < smallest < math.inf:
-            raise ValueError(f"`ColumnScales(amperes=...)` must be positive and finite; the smallest is {smallest} A.")
+        every = [x for tile in self.amperes for crossbar in tile for x in crossbar]
+        wrong = [x for x in every if not 0 < x < math.inf]
+        if wrong or not every:
+            found = f"{wrong[0]} A" if wrong else "none"
+            raise ValueError(f"`ColumnScales(amperes=...)` must be positive and finite; got {found}.")
 
 
 FullScale = float | WorstCase | ColumnScales | None
@@ -89,7 +94,7 @@ FullScale = float | WorstCase | ColumnScales | None
 class Adc:
     """Output converter of a column: rounds to whole codes and clamps to 0 .. 2^bits - 1.
 
-    A current of c codes is read as round(gain c + offset + inl(gain c + offset)), clamped.
+    A current of c codes is read as round(gain c + offset + inl(gain c + offset) + noise), clamped.
 
     Attributes:
         bits: resolution.
@@ -100,6 +105,8 @@ class Adc:
         offset: of all converters, in codes.
         inl: integral nonlinearity in codes, at points spread evenly from code 0 to the largest, linear between them;
             None has none. `inl_from_dnl` makes it of step errors.
+        noise: standard deviation in codes, of normal numbers that are drawn for every reading.
+        generator: what they are drawn from; kept as a `RandomSource`, and no part of what the converter is.
     """
 
     bits: int = 14
@@ -107,6 +114,8 @@ class Adc:
     gain: float = 1.0
     offset: float = 0.0
     inl: tuple[float, ...] | None = None
+    noise: float = 0.0
+    generator: Generator | RandomSource | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 32:
@@ -119,11 +128,15 @@ class Adc:
             raise ValueError(f"`Adc(offset=...)` must be finite; got {self.offset} codes.")
         if self.inl is not None and (len(self.inl) < 2 or not all(map(math.isfinite, self.inl))):
             raise ValueError(f"`Adc(inl=...)` needs at least 2 finite deviations; got {self.inl}.")
+        if not 0 <= self.noise < math.inf:
+            raise ValueError(f"`Adc(noise=...)` must be at least 0 and finite; got {self.noise} codes.")
+        if not isinstance(self.generator, RandomSource) and (self.noise or self.generator is not None):
+            object.__setattr__(self, "generator", RandomSource(self.generator, "Adc"))
 
     @property
     def is_plain(self) -> bool:
         """Whether it has no error but rounding and clamping."""
-        return (self.gain, self.offset, self.inl) == (1.0, 0.0, None)
+        return (self.gain, self.offset, self.inl, self.noise) == (1.0, 0.0, None, 0.0)
 
 
 def inl_from_dnl(dnl: Sequence[float]) -> tuple[float, ...]:
@@ -143,11 +156,28 @@ def read_out(
     """
     if adc is None:
         return _rounded(y)
-    unit = unit if isinstance(unit, float) else unit.to(y.dtype)
-    code = y / unit
-    if not adc.is_plain:
-        code = _with_errors(code, adc)
-    return _rounded(code).clamp(0, 2**adc.bits - 1) * unit
+    code = _codes(y, unit, adc)
+    if isinstance(adc.generator, RandomSource) and adc.noise:
+        code = code + adc.noise * adc.generator.normal(code)
+    return _rounded(code).clamp(0, 2**adc.bits - 1) * _like(unit, y)
+
+
+def clips(
+    y: Float[Tensor, "*tile input col"], unit: float | Float[Tensor, "*tile 1 col"], adc: Adc
+) -> Bool[Tensor, "*tile input col"]:
+    """Whether the ADC clamps a current, its noise left out; arguments as of `read_out`."""
+    code = _codes(y, unit, adc).round()
+    return (code < 0) | (code > 2**adc.bits - 1)
+
+
+def _codes(y: Tensor, unit: float | Tensor, adc: Adc) -> Tensor:
+    """Currents in codes as the ADC has them, neither rounded nor clamped."""
+    code = y / _like(unit, y)
+    return code if adc.is_plain else _with_errors(code, adc)
+
+
+def _like(unit: float | Tensor, y: Tensor) -> float | Tensor:
+    return unit if isinstance(unit, float) else unit.to(y.dtype)
 
 
 def _rounded(x: Tensor) -> Tensor:

@@ -93,6 +93,10 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
         "circuit": lambda: Circuit(spec, device),
     }
     models = {name: makers[name]() for name in names}
+    g_on, g_off = 1 / config.cell.r_on, 1 / (config.cell.r_on * config.cell.on_off)
+    models = {
+        name: model if model is None else config.effects.wrap(model, g_on, g_off) for name, model in models.items()
+    }
     for model in filter(None, models.values()):
         model.guard = RangeGuard(config.outside)
     return models

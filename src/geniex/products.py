@@ -4,11 +4,14 @@ torch gives float32 products to MKL, which on processors of other makers than it
 oneDNN, which torch has too, takes half the time there.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["SharedInputs", "affine", "product", "whole_blocks"]
+__all__ = ["SharedInputs", "affine", "driven_rows", "product", "whole_blocks"]
+
+ROWS_AT_ONCE = 16
 
 BLOCK = 64  # inputs: oneDNN compiles a kernel for every shape that it meets, and keeps a thousand
 
@@ -46,6 +49,15 @@ def _plain(*tensors: Tensor) -> bool:
     needs_gradients = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     fits = all(x.dtype == torch.float32 and x.device.type == "cpu" and x.numel() for x in tensors)
     return fits and not needs_gradients and torch.backends.mkldnn.is_available()
+
+
+def driven_rows(x: Float[Tensor, "*tile input row"]) -> int:
+    """Rows up to the last one on which any input is not 0, rounded up to whole vectors; all of them on a GPU."""
+    rows = x.shape[-1]
+    if x.device.type != "cpu":
+        return rows
+    last = np.flatnonzero(x.detach().numpy().any(axis=tuple(range(x.dim() - 1))))[-1:]
+    return min(rows, -(-(int(last.sum()) + 1) // ROWS_AT_ONCE) * ROWS_AT_ONCE)
 
 
 def whole_blocks(inputs: int) -> int:

@@ -32,8 +32,8 @@ def test_inputs_shared_by_crossbars_are_transformed_once(generator, monkeypatch)
     network = untrained(torch.float64)
     v, g = draw(generator, 3)
     expected = torch.stack([network(v[0], one) for one in g])
-    for chunk in (1, 300, 2**20):
-        monkeypatch.setattr(geniex, "CHUNK_ACTIVATIONS", chunk)
+    for chunk in (1, 2, 2**20):
+        monkeypatch.setattr(geniex, "INPUTS_AT_ONCE", chunk)
         torch.testing.assert_close(network(v[:1], g), expected, rtol=SAME_ALGORITHM, atol=0)
 
 

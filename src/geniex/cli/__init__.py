@@ -2,6 +2,7 @@
 
 from geniex.cli.app import app, readable
 from geniex.cli.card import card_command
+from geniex.cli.chip import chip_command, program_command
 from geniex.cli.circuits import solve_command
 from geniex.cli.data import pack_command, template_command
 from geniex.cli.dataset import dataset_command
@@ -16,6 +17,8 @@ __all__ = ["app", "main"]
 COMMANDS = {
     "demo": demo_command,
     "evaluate": evaluate_command,
+    "program": program_command,
+    "chip": chip_command,
     "solve": solve_command,
     "spice": spice_command,
     "record": record_command,

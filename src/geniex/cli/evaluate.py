@@ -11,6 +11,7 @@ import torch
 import typer
 from rich.progress import Progress
 
+from geniex.chip import Chip, load_chip
 from geniex.cli.app import console, progress_bars, say
 from geniex.cli.subjects import DATA_HELP, NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_images, chosen_network
 from geniex.configuration import EvaluationConfig
@@ -48,6 +49,10 @@ def evaluate_command(
     ] = None,
     models: Annotated[str, typer.Option(help=MODEL_HELP)] = "digital,ideal,linear,geniex,reduced",
     seed: Annotated[int, typer.Option(min=0, help="Of the order in which images are drawn.")] = 0,
+    chip: Annotated[
+        Path | None,
+        typer.Option(help="A chip that `geniex program` wrote; all models read it. Left out: chips are written now."),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -59,11 +64,17 @@ def evaluate_command(
     """Accuracy of a network under several models of the crossbar, each checked against the exact circuit."""
     settings, chosen = chosen_config(config, network), chosen_network(network, weights)
     labelled = chosen_images(data).shuffled(seed)
-    _evaluate(chosen, labelled if images is None else labelled.first(images), models, settings, out)
+    labelled = labelled if images is None else labelled.first(images)
+    _evaluate(chosen, labelled, models, settings, out, None if chip is None else load_chip(chip))
 
 
 def _evaluate(
-    network: torch.nn.Module, images: LabelledImages, models: str, settings: tuple[EvaluationConfig, Path], out: Path
+    network: torch.nn.Module,
+    images: LabelledImages,
+    models: str,
+    settings: tuple[EvaluationConfig, Path],
+    out: Path,
+    chip: Chip | None = None,
 ) -> None:
     """Run, print and save; `settings` is the configuration and the folder its file names are relative to."""
     from geniex.report import results_table, write_page  # plots are slow to import
@@ -84,6 +95,8 @@ def _evaluate(
             prepare=config.preprocess.build(),
             batch=config.batch,
             exact=exact,
+            chips=config.chips,
+            chip=chip,
             reads=config.exact.reads,
             read_images=config.exact.images,
             seed=config.exact.seed,

@@ -11,6 +11,7 @@ from pydantic import (
 )
 from torch import nn
 
+from geniex.configuration.effects import EffectSection
 from geniex.configuration.sections import TABLE, CellSection, CrossbarSection, Section
 from geniex.conversion import LayerConfig
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
@@ -176,10 +177,12 @@ class EvaluationConfig(Section):
         description="what a model does that is asked for what it was not made for: raise, warn (once) or ignore",
     )
     batch: int = Field(default=16, ge=1, description="images per forward pass")
+    chips: int = Field(default=1, ge=1, description="chips to write and measure, where effects draw")
     crossbar: CrossbarSection = Field(default=CrossbarSection())
     cell: CellSection = Field(default=CellSection())
     weights: WeightSection = Field(default=WeightSection())
     inputs: InputSection = Field(default=InputSection())
+    effects: EffectSection = Field(default=EffectSection())
     layers: LayerSection = Field(default=LayerSection())
     preprocess: PreprocessSection = Field(default=PreprocessSection())
     emulator: EmulatorSection = Field(default=EmulatorSection())

@@ -101,6 +101,7 @@ def evaluate(
             converted = convert(network, model, config)  # fails now, not after hours
             if options.chip is not None:
                 options.chip.install(converted)
+        digests = {name: fingerprint(model) for name, model in analog.items()}
         hardware = _hardware(network, config)
         runs = {name: _run(name, network, model, images, config, options) for name, model in models.items()}
         results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
@@ -124,7 +125,8 @@ def evaluate(
                 "count": len(images),
                 "digest": fingerprint(images.images, images.labels),
             },
-            "models": {name: fingerprint(model) for name, model in models.items() if model is not None},
+            "models": digests,
+            "chip": None if options.chip is None else fingerprint(options.chip),
         },
         config={"hardware": repr(hardware)},
         models=results,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from geniex.circuit.spec import CrossbarSpec
 from geniex.models.base import CrossbarModel, Read, check_conductances, check_voltages
 from geniex.models.guard import OperatingRange
-from geniex.products import SharedInputs, affine, product
+from geniex.products import SharedInputs, affine, driven_rows, product
 
 __all__ = ["Geniex", "Scaling"]
 
@@ -159,7 +159,8 @@ def _ratio(v: Tensor, half: Tensor, layers: tuple[Tensor, Tensor, Tensor]) -> Te
     tile, shared = half.shape[:-1], v.shape[:-2].numel() == 1
     inputs = v.reshape(1, *v.shape[-2:]) if shared else v.expand(*tile, *v.shape[-2:]).flatten(0, -3)
     halves, offsets = half.reshape(-1, half.shape[-1]), offset.reshape(-1, offset.shape[-1])
-    parts = []
+    parts, rows = [], driven_rows(inputs)
+    inputs, from_voltage = inputs[..., :rows].contiguous(), from_voltage[:rows].contiguous()
     for some in inputs.split(INPUTS_AT_ONCE if v.device.type == "cpu" else max(1, v.shape[-2]), dim=-2):
         driven = [product(one, from_voltage) for one in some]
         parts.append([

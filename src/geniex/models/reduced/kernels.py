@@ -19,7 +19,7 @@ from torch import Tensor
 from geniex.circuit.kernels.keeping import mark_source
 from geniex.models.reduced.reading import functions_of
 from geniex.models.reduced.tables import Order, Tables
-from geniex.products import product, whole_blocks
+from geniex.products import affine, driven_rows, product, whole_blocks
 from geniex.threads import work_off
 
 __all__ = ["CompiledRead"]
@@ -39,23 +39,40 @@ class _Program(NamedTuple):
         functions: (function, power) coefficients; or (node, function) values.
         scale: of the voltage: polynomials take v scale, nodes are at v scale + offset = 0, 1, 2 ...
         offset: None for polynomials.
+        at_rest: values of the functions at 0 V.
         weights: `currents`, `slopes` and `curvatures`.
+        constants: what rows that are left out add to the products with them, at 0 V.
     """
 
     functions: np.ndarray
     scale: np.float32
     offset: np.float32 | None
-    weights: tuple[Tensor, Tensor, Tensor]
+    at_rest: Tensor
+    weights: tuple[Tensor, ...]
+    constants: tuple[Tensor, ...]
     coupling: Tensor
     share: np.float32
+
+    def of_first(self, rows: int, order: Order) -> "_Program":
+        """For inputs that drive none but the first `rows` rows."""
+        weights, constants, first = [], [], 0
+        for functions, weight in zip(order, self.weights, strict=True):
+            by_row = weight.unflatten(0, (functions, -1)) if functions else weight.unsqueeze(0)
+            rest = self.at_rest[first : first + len(by_row)]
+            weights.append(by_row[:, :rows].flatten(0, 1).contiguous())
+            constants.append(torch.einsum("f,fic->c", rest, by_row[:, rows:]) if functions else weight.sum(0))
+            first += functions
+        return self._replace(weights=tuple(weights), constants=tuple(constants))
 
 
 def _program(tables: Tables, functions: Tensor, scale: float, offset: float | None) -> _Program:
     node = None if offset is None else np.float32(offset)
     weights = (tables.currents, tables.slopes, tables.curvatures)
+    constants = tuple(torch.zeros_like(weight[0]) if len(weight) else weight.new_zeros(0) for weight in weights)
     share = np.float32(tables.share.item())
-    values = functions.float().contiguous().numpy()
-    return _Program(values, np.float32(scale), node, weights, tables.coupling, share)
+    values = functions.float().contiguous()
+    at_rest = values[:, 0] if offset is None else values[int(offset)]
+    return _Program(values.numpy(), np.float32(scale), node, at_rest, weights, constants, tables.coupling, share)
 
 
 def _prepare(tables: Tables, levels: Float[Tensor, " level"]) -> _Program:
@@ -94,6 +111,7 @@ class CompiledRead:
         self.programs = [_prepare(tables, levels) for tables in crossbars]
         self.order = order
         self.rooms: list[_Room] = []
+        self.of_first: dict[tuple[int, int], _Program] = {}
 
     def __call__(self, v: Float[Tensor, "tile input row"], crossbars: Sequence[int]) -> Float[Tensor, "tile input col"]:
         """Currents in ampere for voltages in volt, each tile on the crossbar named."""
@@ -106,16 +124,23 @@ class CompiledRead:
         i = v.new_empty(tiles, inputs, cols)
         parts = [(k, first) for k in range(tiles) for first in range(0, inputs, INPUTS_AT_ONCE)]
         threads = max(1, min(torch.get_num_threads(), len(parts), v.numel() * cols // FEWEST_PRODUCTS))
-        rooms = [self._room(v, cols) for _ in range(threads)]
+        rooms, rows = [self._room(v, cols) for _ in range(threads)], driven_rows(v)
+        programs = [self._program(k, rows) for k in crossbars]
 
         @torch.no_grad()  # the mode is each thread's own
         def run(room: _Room, part: tuple[int, int]) -> None:
             k, chunk = part[0], slice(part[1], part[1] + INPUTS_AT_ONCE)
-            room.read(v[k, chunk], self.programs[crossbars[k]], i[k, chunk])
+            room.read(v[k, chunk], programs[k], i[k, chunk])
 
         work_off(parts, [functools.partial(run, room) for room in rooms])
         self.rooms.extend(rooms)
         return i
+
+    def _program(self, crossbar: int, rows: int) -> _Program:
+        """For inputs on the first rows only."""
+        if (crossbar, rows) not in self.of_first:
+            self.of_first[crossbar, rows] = self.programs[crossbar].of_first(rows, self.order)
+        return self.of_first[crossbar, rows]
 
     def _room(self, like: Tensor, cols: int) -> "_Room":
         try:
@@ -129,27 +154,32 @@ class _Room:
 
     def __init__(self, like: Tensor, cols: int, order: Order) -> None:
         rows, count = like.shape[-1], INPUTS_AT_ONCE
-        self.functions = [like.new_zeros(count, functions * rows) for functions in order]
+        self.order = order
+        self.functions = [like.new_zeros(count * functions * rows) for functions in order]
         self.none = [like.new_zeros(count, width) for width in (2 * cols, 2 * cols + 1, cols)]
         self.x = like.new_zeros(count, cols)
 
     def read(self, v: Tensor, program: _Program, out: Tensor) -> None:
         """Write the currents of `v` (input, row) to `out` (input, col)."""
-        count = len(v)
-        functions = [part[: whole_blocks(count)] for part in self.functions]
-        first = 0
-        for part in functions:
-            last = first + part.shape[1] // v.shape[1]
-            if program.offset is None:
-                _polynomials(v.numpy(), program.functions[first:last], program.scale, part.numpy())
-            else:
-                _straight(v.numpy(), program.functions[:, first:last], program.scale, program.offset, part.numpy())
-            first = last
-        groups = zip(functions, program.weights, self.none, strict=True)
-        products = [product(part, weight) if len(weight) else none for part, weight, none in groups]
-        x = self.x[: whole_blocks(count)]
-        _combine(*(part.numpy() for part in products), x.numpy(), program.share, out.numpy())
-        out.add_(product(x, program.coupling)[:count])
+        products, first, blocks = [], 0, whole_blocks(len(v))
+        for functions, memory, weight, constant, none in zip(
+            self.order, self.functions, program.weights, program.constants, self.none, strict=True
+        ):
+            part = memory[: blocks * len(weight)].view(blocks, len(weight))
+            _evaluate(v, program, slice(first, first + functions), part)
+            products.append(affine(part, weight, constant).numpy() if functions else none.numpy())
+            first += functions
+        x = self.x[:blocks]
+        _combine(*products, x.numpy(), program.share, out.numpy())
+        out.add_(product(x, program.coupling)[: len(v)])
+
+
+def _evaluate(v: Tensor, program: _Program, functions: slice, out: Tensor) -> None:
+    """Write functions of the inputs (input, row) to `out` (input, function x row), of as many rows as it has."""
+    if program.offset is None:
+        _polynomials(v.numpy(), program.functions[functions], program.scale, out.numpy())
+    else:
+        _straight(v.numpy(), program.functions[:, functions], program.scale, program.offset, out.numpy())
 
 
 @no_type_check
@@ -162,8 +192,8 @@ def _kept(function):
 @_kept
 @no_type_check
 def _polynomials(v, coefficients, scale, out):
-    inputs, rows = v.shape
-    for b in range(inputs):
+    rows = out.shape[1] // max(1, len(coefficients))
+    for b in range(len(v)):
         for f in range(len(coefficients)):
             c, first = coefficients[f], f * rows
             for i in range(rows):
@@ -177,8 +207,8 @@ def _polynomials(v, coefficients, scale, out):
 @_kept
 @no_type_check
 def _straight(v, table, scale, offset, out):
-    inputs, rows = v.shape
-    for b in range(inputs):
+    rows = out.shape[1] // max(1, table.shape[1])
+    for b in range(len(v)):
         for i in range(rows):
             t = v[b, i] * scale + offset
             k = min(max(int(t), 0), len(table) - 2)
