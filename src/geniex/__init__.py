@@ -36,7 +36,16 @@ from geniex.digital import Accumulator, FixedPoint, Scaled
 from geniex.emulation import load
 from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
 from geniex.functional import HardwareConfig
-from geniex.layers import AnalogConv2d, AnalogLayer, AnalogLinear
+from geniex.layers import (
+    AnalogConv1d,
+    AnalogConv2d,
+    AnalogConv3d,
+    AnalogConvTranspose1d,
+    AnalogConvTranspose2d,
+    AnalogConvTranspose3d,
+    AnalogLayer,
+    AnalogLinear,
+)
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn, TwosComplement
 from geniex.models.base import CrossbarModel, Read
 from geniex.models.circuit import Circuit
@@ -68,7 +77,12 @@ __all__ = [
     "AbsoluteSpread",
     "Accumulator",
     "Adc",
+    "AnalogConv1d",
     "AnalogConv2d",
+    "AnalogConv3d",
+    "AnalogConvTranspose1d",
+    "AnalogConvTranspose2d",
+    "AnalogConvTranspose3d",
     "AnalogLayer",
     "AnalogLinear",
     "Chip",

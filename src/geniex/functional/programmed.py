@@ -131,9 +131,9 @@ def combine(
     if offset:
         arrays = arrays - offset * words.unsqueeze(1)
     product = config.mapping.decode(arrays, q, config.weights.bits)
-    assert isinstance(config.inputs.step, float)
+    assert not isinstance(config.inputs.step, tuple)
     steps = config.weights.step
-    step = steps if isinstance(steps, float) else torch.tensor(steps, dtype=torch.float64, device=q.device)
+    step = torch.tensor(steps, dtype=torch.float64, device=q.device) if isinstance(steps, tuple) else steps
     return accumulate(product, step * config.inputs.step, config.accumulator)
 
 

@@ -42,7 +42,7 @@ class AnalogLayer(nn.Module, ABC):
         """The matrices (inputs, outputs) that go on crossbars, made of the parameters with their gradients."""
 
     def product(self, which: int, x: Float[Tensor, "*input row"]) -> Float[Tensor, "*input col"]:
-        """x @ matrices()[which] on crossbars, in the type of `x`, with gradients to `x` and the parameters.
+        """The product x @ matrices()[which] on crossbars, in the type of `x`, with gradients to `x` and the parameters.
 
         Raises:
             ValueError: if `x` is not finite, or the matrix has another number of rows.
