@@ -35,6 +35,7 @@ from geniex.devices import (
 from geniex.digital import Accumulator, FixedPoint, Scaled
 from geniex.emulation import load
 from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
+from geniex.folding import fold_batch_norm
 from geniex.functional import HardwareConfig
 from geniex.layers import (
     AnalogConv1d,
@@ -146,6 +147,7 @@ __all__ = [
     "chip_of",
     "convert",
     "evaluate",
+    "fold_batch_norm",
     "inl_from_dnl",
     "load",
     "load_chip",
