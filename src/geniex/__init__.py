@@ -5,6 +5,7 @@ from importlib.metadata import version
 __version__ = version("geniex")
 
 from geniex import presets, testing
+from geniex.calibration import AdcScale, Calibration, Max, MeanSquaredError, Percentile, calibrate, load_calibration
 from geniex.chip import Chip, chip_of, load_chip
 from geniex.circuit.solution import Solution
 from geniex.circuit.spec import CrossbarSpec
@@ -78,6 +79,7 @@ __all__ = [
     "AbsoluteSpread",
     "Accumulator",
     "Adc",
+    "AdcScale",
     "AnalogConv1d",
     "AnalogConv2d",
     "AnalogConv3d",
@@ -86,6 +88,7 @@ __all__ = [
     "AnalogConvTranspose3d",
     "AnalogLayer",
     "AnalogLinear",
+    "Calibration",
     "Chip",
     "Circuit",
     "ColumnScales",
@@ -112,12 +115,15 @@ __all__ = [
     "LinearCircuit",
     "LognormalSpread",
     "Mapping",
+    "Max",
+    "MeanSquaredError",
     "OffsetColumn",
     "OffsetInputs",
     "Ohmic",
     "OperatingRange",
     "OutOfRangeWarning",
     "PaperFloor",
+    "Percentile",
     "PolynomialSpread",
     "Preprocess",
     "ProgrammingError",
@@ -144,12 +150,14 @@ __all__ = [
     "TwosComplement",
     "TwosComplementStreams",
     "WorstCase",
+    "calibrate",
     "chip_of",
     "convert",
     "evaluate",
     "fold_batch_norm",
     "inl_from_dnl",
     "load",
+    "load_calibration",
     "load_chip",
     "presets",
     "register_layer",

@@ -1,14 +1,15 @@
 """A programmed chip: the conductances of every crossbar of a network as they were written, as an object and as a file.
 
-What device effects drew is in it, so that a chip that is loaded again answers as it did. It belongs to one network and
-one hardware, and any model of the crossbar can read it.
+What device effects drew is in it, so that a chip that is loaded again answers as it did. It belongs to one network, and
+to the part of the hardware that says what is written: tiles, digits, conductances, mapping and floor. Any model of the
+crossbar can read it, through any converters.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialize
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from geniex.digital import quantize
@@ -26,9 +27,12 @@ from geniex.hints import differences
 from geniex.layers import AnalogLayer
 from geniex.models.randomness import generators
 
-__all__ = ["Chip", "ChipLayer", "Occupancy", "chip_of", "load_chip", "occupancy"]
+__all__ = ["Chip", "ChipLayer", "Occupancy", "analog_layers", "chip_of", "load_chip", "occupancy"]
 
 FORMAT = "geniex-chip/1"
+OF_READING = ("inputs", "dac", "adc", "accumulator", "stream_bits", "signed_inputs")
+"""Fields of the hardware that change nothing of what is written."""
+REMEDY = "Use a chip of this network and hardware: `geniex program` or `chip_of` makes one."
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class ChipLayer:
 
     Attributes:
         kind: type of the layer.
-        hardware: field by field, as Python writes it.
+        hardware: what says how the layer is written, field by field, as Python writes it.
         model: that it was written with, as Python writes it.
         crossbars: that its matrices take, blank ones too.
         digits: cells that stand for a digit of a weight.
@@ -76,12 +80,12 @@ class Chip:
         Raises:
             ValueError: if the network has other layers, other weights or other hardware.
         """
-        layers = dict(_analog_layers(network))
+        layers = dict(analog_layers(network))
         if layers.keys() != self.layers.keys():
             missing, surplus = self.layers.keys() - layers.keys(), layers.keys() - self.layers.keys()
             raise ValueError(
                 f"The chip was written for another network: of its {len(self.layers)} layers {len(missing)} are not "
-                f"here {sorted(missing)[:3]}, and {len(surplus)} here are not on it {sorted(surplus)[:3]}."
+                f"here {sorted(missing)[:3]}, and {len(surplus)} here are not on it {sorted(surplus)[:3]}. {REMEDY}"
             )
         for name, layer in layers.items():
             _check_layer(name, self.layers[name], layer)
@@ -91,13 +95,13 @@ class Chip:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file with a header of JSON; an existing file is replaced in one step or left whole."""
         tensors = dict(_tensors(self))
-        about = {
+        about = json.dumps({
             "layers": {name: _described(layer) for name, layer in self.layers.items()},
             **{name: getattr(self, name) for name in ("seeds", "version", "written", "provenance")},
-        }
-        header = {"format": FORMAT, "chip": json.dumps(about), "sha256": _digest(tensors)}
+        })  # fmt: skip
+        header = {"format": FORMAT, "chip": about, "sha256": _digest(about, tensors)}
         with replacing(Path(path)) as beside:
-            beside.write_bytes(serialize(tensors, metadata=header))
+            save_file(tensors, beside, metadata=header)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def chip_of(network: nn.Module, provenance: Mapping[str, str] | None = None) -> 
         ValueError: if it has no layer on crossbars.
     """
     layers, seeds = {}, {}
-    for name, layer in _analog_layers(network):
+    for name, layer in analog_layers(network):
         seeds |= {id(generator): generator.initial_seed() for generator in generators(layer.matmul.model)}
         layers[name] = _layer_of(layer)
     if not layers:
@@ -162,13 +166,19 @@ def load_chip(path: str | os.PathLike[str]) -> Chip:
             header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}. Write it again.") from error
-    if header.get("format") != FORMAT:
-        raise ValueError(f"{path} is not a chip of this version: its format is {header.get('format')}, not {FORMAT}.")
-    if header.get("sha256") != _digest(tensors):
-        raise ValueError(f"{path} is damaged: its conductances are not those written. Write it again.")
+    found = header.get("format", "nothing")
+    if found != FORMAT:
+        raise ValueError(f"{path} is not a chip of this version: its format is {found}, not {FORMAT}.")
+    if header.get("sha256") != _digest(header.get("chip", ""), tensors):
+        raise ValueError(f"{path} is damaged: its content is not what was written. Write it again.")
     about = json.loads(header["chip"])
     layers = {name: _layer(name, of, tensors) for name, of in about.pop("layers").items()}
     return Chip(layers, **about)
+
+
+def analog_layers(network: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:
+    """The layers of a converted network, each once, by name."""
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, AnalogLayer))
 
 
 def occupancy(chip: Chip) -> list[Occupancy]:
@@ -193,11 +203,6 @@ def _occupancy(name: str, layer: ChipLayer) -> Occupancy:
     )
 
 
-def _analog_layers(network: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:
-    """Each once, by name."""
-    return ((name, module) for name, module in network.named_modules() if isinstance(module, AnalogLayer))
-
-
 def _layer_of(layer: AnalogLayer) -> ChipLayer:
     config, matrices = layer.matmul.config, layer.written()
     return ChipLayer(
@@ -206,31 +211,31 @@ def _layer_of(layer: AnalogLayer) -> ChipLayer:
         model=" ".join(repr(layer.matmul.model).split()),
         crossbars=sum(-(-len(m.q) // config.rows) * crossbars_of(m.q.shape[1], config) for m in matrices),
         digits=sum(digits_of(m.q.shape, config) for m in matrices),
-        matrices=matrices,
+        matrices=[replace(matrix, states=None) for matrix in matrices],  # of generators that a chip has not
     )
 
 
 def _fields(config: HardwareConfig) -> dict[str, str]:
-    return {each.name: repr(getattr(config, each.name)) for each in fields(config)}
+    return {each.name: repr(getattr(config, each.name)) for each in fields(config) if each.name not in OF_READING}
 
 
 def _check_layer(name: str, on_chip: ChipLayer, layer: AnalogLayer) -> None:
     """Raise ValueError unless `on_chip` is the layer, with its weights and hardware."""
     different = differences(on_chip.hardware, _fields(layer.matmul.config))
     if different:
-        raise ValueError(f"The chip was written for other hardware: in layer `{name}`, {different}.")
+        raise ValueError(f"The chip was written for other hardware: in layer `{name}`, {different}. {REMEDY}")
     matrices = [w.detach() for w in layer.matrices()]
     shapes = [tuple(w.shape) for w in matrices], [tuple(written.q.shape) for written in on_chip.matrices]
     if shapes[0] != shapes[1]:
         raise ValueError(
             f"The chip was written for another network: layer `{name}` multiplies by matrices of {shapes[0]}, on the "
-            f"chip they have {shapes[1]}."
+            f"chip they have {shapes[1]}. {REMEDY}"
         )
     for w, written in zip(matrices, on_chip.matrices, strict=True):
         other = int((quantize(w, layer.matmul.config.weights).cpu() != written.q.cpu()).sum())
         if other:
             raise ValueError(
-                f"The chip was written from other weights: in layer `{name}`, {other} of {w.numel()} differ."
+                f"The chip was written from other weights: in layer `{name}`, {other} of {w.numel()} differ. {REMEDY}"
             )
 
 
@@ -262,9 +267,10 @@ def _layer(name: str, about: dict[str, Any], tensors: Mapping[str, Tensor]) -> C
     return ChipLayer(**about, matrices=matrices)
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    sha256 = hashlib.sha256()
+def _digest(about: str, tensors: Mapping[str, Tensor]) -> str:
+    sha256 = hashlib.sha256(about.encode())
     for name in sorted(tensors):
-        sha256.update(name.encode())
-        sha256.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+        value = tensors[name]
+        sha256.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        sha256.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return sha256.hexdigest()

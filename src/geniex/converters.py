@@ -177,7 +177,7 @@ def _codes(y: Tensor, unit: float | Tensor, adc: Adc) -> Tensor:
 
 
 def _like(unit: float | Tensor, y: Tensor) -> float | Tensor:
-    return unit if isinstance(unit, float) else unit.to(y.dtype)
+    return unit.to(y.dtype) if isinstance(unit, Tensor) else unit
 
 
 def _rounded(x: Tensor) -> Tensor:

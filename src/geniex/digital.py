@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,6 +22,7 @@ __all__ = [
     "accumulate",
     "digits",
     "in_steps",
+    "overflows",
     "quantize",
     "shifts",
     "split",
@@ -119,11 +120,15 @@ def quantize(x: Shaped[Tensor, "..."], number: Number) -> Int[Tensor, "..."]:
             "A layer's inputs and weights must be finite; "
             f"{int((~torch.isfinite(x)).sum())} of {x.numel()} values are not."
         )
-    whole, largest = in_steps(x, number), 2 ** (number.bits - 1)
-    whole = whole.trunc() if isinstance(number, FixedPoint) else whole.round()
+    whole, largest = _whole(x, number), 2 ** (number.bits - 1)
     if number.overflow == "raise":
         _refuse_overflow(whole, number)
     return whole.clamp(-largest, largest - 1).to(torch.int32)
+
+
+def overflows(x: Float[Tensor, "..."], number: Number) -> Bool[Tensor, "..."]:
+    """Whether real numbers lie beyond the format, after truncation or rounding."""
+    return _beyond(_whole(x, number), number)
 
 
 def in_steps(x: Float[Tensor, "..."], number: Number) -> Float[Tensor, "..."]:
@@ -194,16 +199,26 @@ def _check_number(number: Number) -> None:
         raise ValueError(f"`{name}(overflow=...)` must be 'saturate' or 'raise'; got {number.overflow!r}.")
 
 
+def _whole(x: Tensor, number: Number) -> Tensor:
+    """Real numbers in units of the format's step, truncated or rounded, not limited."""
+    whole = in_steps(x, number)
+    return whole.trunc() if isinstance(number, FixedPoint) else whole.round()
+
+
+def _beyond(whole: Tensor, number: Number) -> Tensor:
+    largest = 2 ** (number.bits - 1)
+    return (whole < -largest) | (whole > largest - 1)
+
+
 def _check_width(width: int) -> None:
     if not 1 <= width <= WIDEST:
         raise ValueError(f"A digit has 1 to {WIDEST} bits; got {width}.")
 
 
 def _refuse_overflow(whole: Tensor, number: Number) -> None:
-    largest = 2 ** (number.bits - 1)
-    beyond = int(((whole < -largest) | (whole > largest - 1)).sum())
+    beyond = int(_beyond(whole, number).sum())
     if beyond:
         raise ValueError(
             f"{beyond} of {whole.numel()} numbers overflow {number}: the largest is {whole.abs().max().item():.6g} "
-            f"steps, the format has {largest - 1}. Widen the format, calibrate it, or let it saturate."
+            f"steps, the format has {2 ** (number.bits - 1) - 1}. Widen the format, calibrate it, or let it saturate."
         )

@@ -70,11 +70,11 @@ def load_network(path: str, weights: str | os.PathLike[str] | None) -> nn.Module
 
 
 def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dict[str, CrossbarModel | None]:
-    """Models of the configured crossbar by name; None stands for `digital`.
+    """Models of the configured crossbar by name, with its effects; None stands for `digital`.
 
     Args:
         names: some of `MODELS`.
-        config: the crossbar, its cells, and the emulator.
+        config: the crossbar, its cells, effects, and the emulator.
         folder: that the emulator's file name is relative to.
 
     Raises:
@@ -92,14 +92,7 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
         "reduced": lambda: ReducedOrder(spec, device, config.inputs.levels(), config.reduced.order),
         "circuit": lambda: Circuit(spec, device),
     }
-    models = {name: makers[name]() for name in names}
-    g_on, g_off = 1 / config.cell.r_on, 1 / (config.cell.r_on * config.cell.on_off)
-    models = {
-        name: model if model is None else config.effects.wrap(model, g_on, g_off) for name, model in models.items()
-    }
-    for model in filter(None, models.values()):
-        model.guard = RangeGuard(config.outside)
-    return models
+    return {name: _as_configured(makers[name](), config) for name in names}
 
 
 def load_emulator(name: str, folder: Path = Path()) -> tuple[Geniex, EmulatorCard]:
@@ -144,6 +137,16 @@ def _current_folder_searched() -> Iterator[None]:
 
 def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def _as_configured(model: CrossbarModel | None, config: EvaluationConfig) -> CrossbarModel | None:
+    """A model with the effects of the configuration, and its word on what is out of range."""
+    if model is None:
+        return None
+    hardware = config.hardware()
+    wrapped = config.effects.wrap(model, hardware.g_on, hardware.g_off)
+    wrapped.guard = RangeGuard(config.outside)
+    return wrapped
 
 
 def _emulator(config: EvaluationConfig, folder: Path) -> Geniex:

@@ -279,3 +279,15 @@ def test_what_cannot_be_described_is_never_mistaken():
     first, second = functools.partial(F.relu), functools.partial(F.gelu)
     assert fingerprint(Scaled(activation=first)) != fingerprint(Scaled(activation=second))
     assert fingerprint(object()) != fingerprint([object()])
+
+
+# Generators
+
+
+def test_a_generator_is_what_it_is_about_to_draw():
+    one, other = (torch.Generator().manual_seed(5) for _ in range(2))
+    assert fingerprint(one) == fingerprint(other) != fingerprint(torch.Generator().manual_seed(6))
+    torch.rand(1, generator=one)
+    assert fingerprint(one) != fingerprint(other)
+    other.set_state(one.get_state())
+    assert fingerprint(one) == fingerprint(other)

@@ -77,6 +77,24 @@ def test_the_page_shows_the_numbers(evaluation, tmp_path):
         assert value in text
 
 
+def test_chips_have_columns_where_there_are_several(evaluation, on_chips, tmp_path):
+    text = written(on_chips, tmp_path).text
+    assert "Top-1 95 % interval Chips Spread over chips, points Difference to digital, points" in text
+    assert "linear 42.2 % 34.0 to 50.8 3 3.1 \N{MINUS SIGN}28.1 46.9 %" in text
+    assert "geniex 53.1 % 44.5 to 61.6 20 4.0 \N{MINUS SIGN}17.2" in text
+    assert "digital 70.3 % 61.9 to 77.5 \N{EN DASH} \N{EN DASH} 0.0 100.0 %" in text
+    assert "Accuracies are means over chips, with standard deviations of 3.1 points (linear, 3 chips)" in text
+    assert "top-1 is the mean over them" in text
+    text = written(evaluation, tmp_path).text
+    assert "chip" not in text.replace("a particular chip", "")
+
+
+def test_columns_of_chips_are_sorted_by_their_numbers(on_chips, tmp_path):
+    outline = written(on_chips, tmp_path)
+    values = [float(attrs["data-value"]) for tag, attrs in outline.tags if tag == "td" and "data-value" in attrs]
+    assert {3.0, 20.0, 0.03125} <= set(values)
+
+
 def test_the_headline_is_made_of_whichever_models_ran(evaluation):
     assert headline(evaluation) == (
         "On 128 images, the digital network classifies 70.3 % correctly, ideal crossbars 70.3 % (0.0 points), "

@@ -27,6 +27,24 @@ def test_every_number_of_a_model_stands_in_its_row(evaluation):
     ]  # fmt: skip
 
 
+def test_below_stands_how_far_chips_differ(evaluation, on_chips):
+    """The sample standard deviations are 3.125 and sqrt(20 / 19) 3.90625 points, by hand."""
+    found = lines(on_chips)
+    assert found[: len(lines(evaluation))] == lines(evaluation)
+    assert " ".join(" ".join(found[len(lines(evaluation)) - 1 :]).split()) == (
+        "Accuracies are means over chips, with standard deviations of 3.1 points (linear, 3 chips) and 4.0 points "
+        "(geniex, 20 chips)."
+    )
+
+
+def test_notes_stand_below_each_other(on_chips):
+    *others, last = on_chips.models
+    both = replace(on_chips, models=[*others, replace(last, outside={"g": 0.031})])
+    below = [line.strip() for line in lines(both, width=160)]
+    assert any(line.startswith("Accuracies are means over chips") for line in below)
+    assert "Outside of what the model was made for: geniex: 3.10 % of g." in below
+
+
 def test_what_does_not_exist_is_a_dash(evaluation):
     assert row(evaluation, "digital")[-2:] == ["-", "-"]
     alone = replace(evaluation, models=[replace(evaluation.models[1], difference=None, agreement=None)])

@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. Exit codes: 0, 2 for bad input, 1 for a run that failed."""
 
 from geniex.cli.app import app, readable
+from geniex.cli.calibrate import calibrate_command
 from geniex.cli.card import card_command
 from geniex.cli.chip import chip_command, program_command
 from geniex.cli.circuits import solve_command
@@ -17,6 +18,7 @@ __all__ = ["app", "main"]
 COMMANDS = {
     "demo": demo_command,
     "evaluate": evaluate_command,
+    "calibrate": calibrate_command,
     "program": program_command,
     "chip": chip_command,
     "solve": solve_command,

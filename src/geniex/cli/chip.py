@@ -12,6 +12,7 @@ from rich.text import Text
 from geniex.chip import Chip, chip_of, load_chip, occupancy
 from geniex.cli.app import console, say
 from geniex.cli.subjects import NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_network
+from geniex.configuration import EvaluationConfig
 from geniex.conversion import convert
 from geniex.files import check_writable
 from geniex.loading import load_models
@@ -39,8 +40,8 @@ def program_command(
     if is_random(model):
         reseed(model, seed)
     with torch.no_grad():
-        converted = convert(chosen, model, settings.layer_config(chosen))
-        chip = chip_of(converted, {"network": network or "the demo's", "weights": str(weights or "the network's own")})
+        converted = convert(chosen, model, settings.layer_config(chosen, folder))
+        chip = chip_of(converted, _provenance(settings, network, weights, seed))
     chip.save(out)
     console.print(_table(chip))
     say(f"Chip: {out.resolve()}")
@@ -51,9 +52,19 @@ def chip_command(chip: Annotated[Path, typer.Argument(help="File that `geniex pr
     loaded = load_chip(chip)
     console.print(_table(loaded))
     about = {"written": loaded.written, "geniex": loaded.version, **loaded.provenance}
-    if loaded.seeds:
+    if loaded.seeds and "seed" not in about:
         about["seeds"] = ", ".join(map(str, loaded.seeds))
     say("\n".join(f"{name:>8}: {value}" for name, value in about.items()))
+
+
+def _provenance(settings: EvaluationConfig, network: str | None, weights: Path | None, seed: int) -> dict[str, str]:
+    effects = settings.effects.model_dump(exclude_defaults=True)
+    return {
+        "network": network or "the demo's",
+        "weights": str(weights or "the network's own"),
+        "effects": ", ".join(f"{name} = {value}" for name, value in effects.items()) or "none",
+        "seed": str(seed),
+    }
 
 
 def _table(chip: Chip) -> Table:

@@ -11,10 +11,12 @@ import torch
 import typer
 from rich.progress import Progress
 
+from geniex.calibration import Calibration
 from geniex.chip import Chip, load_chip
 from geniex.cli.app import console, progress_bars, say
 from geniex.cli.subjects import DATA_HELP, NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_images, chosen_network
 from geniex.configuration import EvaluationConfig
+from geniex.conversion import LayerConfig
 from geniex.evaluation import Evaluation, LabelledImages, RunOptions, evaluate
 from geniex.files import replacing
 from geniex.loading import MODELS, load_models
@@ -103,8 +105,9 @@ def _evaluate(
             folder=out / "batches",
             progress=advance,
         )
-        evaluation = evaluate(network, images, loaded, config.layer_config(network), options)
-    evaluation = _with_provenance(evaluation, config)
+        layers = config.layer_config(network, folder)
+        evaluation = evaluate(network, images, loaded, layers, options)
+    evaluation = _with_provenance(evaluation, config, layers)
     with replacing(out / "results.json") as beside:
         beside.write_text(json.dumps(evaluation.as_dict(), indent=1), encoding="utf-8")
     write_page(evaluation, out / "report.html")
@@ -112,8 +115,10 @@ def _evaluate(
     say(f"Page: {(out / 'report.html').resolve()}\nData: {(out / 'results.json').resolve()}")
 
 
-def _with_provenance(evaluation: Evaluation, config: EvaluationConfig) -> Evaluation:
+def _with_provenance(evaluation: Evaluation, config: EvaluationConfig, layers: LayerConfig) -> Evaluation:
     provenance = {**evaluation.provenance, "torch": torch.__version__, "command": shlex.join(["geniex", *sys.argv[1:]])}
+    if isinstance(layers, Calibration):
+        provenance["calibration"] = layers.about
     crossbar = f"{config.crossbar.rows} x {config.crossbar.cols} crossbars at {config.inputs.v_max:g} V"
     return dataclasses.replace(
         evaluation,

@@ -33,9 +33,9 @@ def record_command(
     if out.suffix != ".npz":
         raise ValueError(f"The file of recorded digits must end in .npz; got {out}.")
     check_writable(out)
-    (settings, _), chosen = chosen_config(config, network), chosen_network(network, weights)
+    (settings, folder), chosen = chosen_config(config, network), chosen_network(network, weights)
     shown = settings.preprocess.build()(chosen_images(data).shuffled(seed).first(images).images)
-    layers = settings.layer_config(chosen)
+    layers = settings.layer_config(chosen, folder)
     generator = Generator().manual_seed(seed)
     digits = record_digits(chosen.eval(), settings.hardware(), layers, shown.to(torch.float32), reads, generator)
     save_digits(out, digits)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Generator
 
 from geniex.configuration.sections import Section
@@ -54,6 +54,18 @@ class EffectSection(Section):
     flicker: float = Field(
         default=0.0, ge=0, description="spread of a cell's conductance from read to read, as a share"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "EffectSection":
+        if self.stuck_on + self.stuck_off > 1:
+            raise ValueError(
+                f"stuck_on and stuck_off must be at most 1 together; got {self.stuck_on:g} and {self.stuck_off:g}."
+            )
+        if self.drift_time is None and (self.drift_nu or self.drift_spread):
+            raise ValueError("drift_nu and drift_spread need drift_time, the seconds since writing.")
+        if self.drift_time is not None and self.drift_time < self.drift_t0:
+            raise ValueError(f"drift_time must be at least drift_t0 = {self.drift_t0:g} s; got {self.drift_time:g} s.")
+        return self
 
     def wrap(self, model: CrossbarModel, g_on: float, g_off: float) -> CrossbarModel:
         """`model` with these effects, in the order of what happens to a chip.

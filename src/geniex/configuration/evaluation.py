@@ -1,6 +1,7 @@
 """What the file of `geniex evaluate` can say, and the hardware that it builds."""
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -11,21 +12,20 @@ from pydantic import (
 )
 from torch import nn
 
+from geniex.calibration import load_calibration
 from geniex.configuration.effects import EffectSection
+from geniex.configuration.hardware import AccumulatorSection, AdcSection, InputSection, WeightSection
 from geniex.configuration.sections import TABLE, CellSection, CrossbarSection, Section
 from geniex.conversion import LayerConfig
-from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
-from geniex.digital import Accumulator, FixedPoint
+from geniex.converters import DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
 from geniex.evaluation.images import Preprocess
 from geniex.functional import HardwareConfig
 from geniex.hints import nearest
-from geniex.mapping import DifferentialPair, Mapping, OffsetColumn
 from geniex.models.guard import Policy
 
 __all__ = ["EvaluationConfig"]
 
 FLOORS: dict[str, FloorRemoval] = {"paper": PaperFloor(), "dummy_column": DummyColumn(), "digital": DigitalFloor()}
-MAPPINGS: dict[str, Mapping] = {"differential_pair": DifferentialPair(), "offset_column": OffsetColumn()}
 NoTable = Annotated[Literal["none"], Tag("none")]
 
 
@@ -33,76 +33,14 @@ def _branch(value: object) -> str:
     return "none" if value == "none" else TABLE
 
 
-def _check_width(name: str, width: int, total: int) -> None:
-    if total % width:
-        possible = ", ".join(str(w) for w in range(1, 9) if total % w == 0)
-        raise ValueError(f"{name} must divide bits = {total}; got {width}. Possible: {possible}.")
-
-
-class WeightSection(Section):
-    """Number format of the weights: signed fixed point, cut into slices of one cell each."""
-
-    bits: int = Field(default=16, ge=2, le=16, description="total width in bits, sign included")
-    fraction_bits: int = Field(
-        default=13, ge=-16, le=32, description="bits behind the point; the range is +-2^(bits - 1 - fraction_bits)"
-    )
-    slice_bits: int = Field(default=4, ge=1, le=8, description="bits per cell; must divide bits")
-    mapping: Literal["differential_pair", "offset_column"] = Field(
-        default="differential_pair", description="signed weights as differential_pair (W+ and W-) or offset_column"
-    )
-
-    @model_validator(mode="after")
-    def _divides(self) -> "WeightSection":
-        _check_width("slice_bits", self.slice_bits, self.bits)
-        return self
-
-
-class InputSection(Section):
-    """Number format of the layers' inputs: signed fixed point, driven as streams of one digit each."""
-
-    bits: int = Field(default=16, ge=2, le=16, description="total width in bits, sign included")
-    fraction_bits: int = Field(
-        default=12, ge=-16, le=32, description="bits behind the point; the range is +-2^(bits - 1 - fraction_bits)"
-    )
-    stream_bits: int = Field(
-        default=4, ge=1, le=8, description="bits per stream, the width of the DAC; must divide bits"
-    )
-    v_max: float = Field(default=0.25, gt=0, description="voltage of the largest input digit, in volt")
-
-    @model_validator(mode="after")
-    def _divides(self) -> "InputSection":
-        _check_width("stream_bits", self.stream_bits, self.bits)
-        return self
-
-    def levels(self) -> list[float]:
-        """Voltages of a stream's digits."""
-        largest = 2**self.stream_bits - 1
-        return [self.v_max * level / largest for level in range(largest + 1)]
-
-
-class AdcSection(Section):
-    """Output converter of each column."""
-
-    bits: int = Field(default=14, ge=1, le=32, description="resolution in bits")
-    full_scale: float | None = Field(
-        default=None,
-        gt=0,
-        description="current of the largest code, in ampere; left out, one code is one product of levels",
-    )
-
-
-class AccumulatorSection(Section):
-    """Register that sums the partial products of an output; it saturates."""
-
-    bits: int = Field(default=32, ge=2, le=53, description="total width in bits, sign included")
-    fraction_bits: int = Field(default=24, ge=-16, le=64, description="bits behind the point")
-
-
 class LayerSection(Section):
     """Which layers run on crossbars."""
 
     digital: tuple[str, ...] = Field(
         default=(), strict=False, description="names of layers to leave digital; * matches any part of a name"
+    )
+    pack_groups: bool = Field(
+        default=False, description="whether groups of a grouped convolution share a crossbar, as many as fit"
     )
 
 
@@ -176,6 +114,11 @@ class EvaluationConfig(Section):
         default="raise",
         description="what a model does that is asked for what it was not made for: raise, warn (once) or ignore",
     )
+    calibration: str | None = Field(
+        default=None,
+        description="a file made by `geniex calibrate`, relative to this one: its number formats and full scales take "
+        "the place of fraction_bits and full_scale",
+    )
     batch: int = Field(default=16, ge=1, description="images per forward pass")
     chips: int = Field(default=1, ge=1, description="chips to write and measure, where effects draw")
     crossbar: CrossbarSection = Field(default=CrossbarSection())
@@ -199,23 +142,31 @@ class EvaluationConfig(Section):
         return HardwareConfig(
             rows=self.crossbar.rows,
             cols=self.crossbar.cols,
-            weights=FixedPoint(self.weights.bits, self.weights.fraction_bits),
-            inputs=FixedPoint(self.inputs.bits, self.inputs.fraction_bits),
+            weights=self.weights.number(),
+            inputs=self.inputs.number(),
             slice_bits=self.weights.slice_bits,
-            dac=Dac(self.inputs.stream_bits, self.inputs.v_max),
-            adc=None if isinstance(self.adc, str) else Adc(**self.adc.model_dump()),
+            stream_bits=None if isinstance(self.inputs.stream_bits, int) else self.inputs.stream_bits,
+            signed_inputs=self.inputs.coding(),
+            dac=self.inputs.dac(),
+            adc=None if isinstance(self.adc, str) else self.adc.build(),
             g_on=1 / self.cell.r_on,
             g_off=1 / (self.cell.r_on * self.cell.on_off),
             floor=FLOORS[self.floor],
-            mapping=MAPPINGS[self.weights.mapping],
-            accumulator=None if isinstance(self.accumulator, str) else Accumulator(**self.accumulator.model_dump()),
+            mapping=self.weights.build_mapping(),
+            accumulator=None if isinstance(self.accumulator, str) else self.accumulator.build(),
+            pack_groups=self.layers.pack_groups,
         )
 
-    def layer_config(self, network: nn.Module) -> LayerConfig:
-        """The hardware of each layer of `network`.
+    def layer_config(self, network: nn.Module, folder: Path = Path()) -> LayerConfig:
+        """The hardware of each layer of `network`; with `calibration`, as it was calibrated.
+
+        Args:
+            network: the digital network.
+            folder: that the name of the calibration is relative to.
 
         Raises:
-            ValueError: if a name in `layers.digital` matches no layer.
+            FileNotFoundError: if there is no calibration of that name.
+            ValueError: if a name in `layers.digital` matches no layer, or the calibration is of another network.
         """
         hardware, names = self.hardware(), [name for name, _ in network.named_modules() if name]
         for pattern in self.layers.digital:
@@ -227,4 +178,8 @@ class EvaluationConfig(Section):
         def settings(name: str, module: nn.Module) -> HardwareConfig | None:
             return None if any(fnmatchcase(name, pattern) for pattern in self.layers.digital) else hardware
 
-        return settings
+        if self.calibration is None:
+            return settings
+        calibration = load_calibration(folder / self.calibration, settings)
+        calibration.check(network)
+        return calibration

@@ -15,13 +15,14 @@ import yaml
 from pydantic import ValidationError
 
 from geniex.configuration.evaluation import EvaluationConfig
-from geniex.configuration.sections import BRANCHES, FOLDER, Section
+from geniex.configuration.sections import ALTERNATIVES, BRANCHES, FOLDER, Section
 from geniex.configuration.training import TrainingConfig
 from geniex.hints import nearest
 
 __all__ = ["read_config", "template"]
 
 PROBLEMS = {
+    "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
@@ -108,6 +109,8 @@ def _problem(kind: type[Section], detail: dict[str, Any]) -> str:
     words = (PROBLEMS.get(problem) or str(detail["msg"])).format(**detail.get("ctx", {}))
     if problem == "model_type" and name and not isinstance(kind.model_fields[name].annotation, type):
         words += ' or "none"'
+    if problem in ("int_type", "float_type", "literal_error"):
+        words += ALTERNATIVES.get(str(detail["loc"][-1]), "")
     if problem == "value_error":
         return f"`{name}`: {words}" if name else words
     return f"`{name}` {words}; got {detail['input']!r}." if name else f"The file {words}; got {detail['input']!r}."

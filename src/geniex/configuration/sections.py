@@ -20,12 +20,27 @@ from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import DeviceModel, Ohmic, SeriesAccess, Sinh
 from geniex.devices.description import build_device, describe_device, read_device
 
-__all__ = ["BRANCHES", "FOLDER", "TABLE", "CellSection", "CrossbarSection", "Section"]
+__all__ = [
+    "ALTERNATIVES",
+    "AMPERE",
+    "BRANCHES",
+    "FOLDER",
+    "LIST",
+    "SCALE_NAME",
+    "TABLE",
+    "WIDTH",
+    "CellSection",
+    "CrossbarSection",
+    "Section",
+]
 
 FOLDER = "folder"  # in pydantic's context, what names of files are relative to
-TABLE, NAME = "<table>", "<name>"
-BRANCHES = (TABLE, NAME)
-"""In pydantic's errors, the branches of a choice between a table and a name."""
+TABLE, NAME, LIST = "<table>", "<name>", "<list>"
+WIDTH, AMPERE, SCALE_NAME = "<width>", "<ampere>", "<scale>"
+ALTERNATIVES = {WIDTH: " or a list of whole numbers", AMPERE: " or 'worst_case'", SCALE_NAME: " or a number"}
+"""What else a value may be that is none of the branch's type."""
+BRANCHES = (TABLE, NAME, LIST, *ALTERNATIVES)
+"""In pydantic's errors, the branches of a choice between values of several types."""
 
 
 def _device_branch(value: object) -> str:

@@ -1,8 +1,9 @@
 """What a network's accuracy becomes on non-ideal crossbars, and how far each model is from the exact circuit."""
 
 from geniex.evaluation.images import LabelledImages, Preprocess, load_images, pack_folder
+from geniex.evaluation.options import RunOptions
 from geniex.evaluation.results import Evaluation, ModelResult, NfError, NfSample
-from geniex.evaluation.run import RunOptions, evaluate
+from geniex.evaluation.run import evaluate
 
 __all__ = [
     "Evaluation",

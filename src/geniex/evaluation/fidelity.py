@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from geniex.chip import Chip
 from geniex.conversion import LayerConfig, convert
 from geniex.emulation.recorded import RecordedDigits
 from geniex.evaluation.results import NfSample
@@ -92,7 +93,12 @@ class TileSampler(CrossbarModel):
 
 
 def sample_reads(
-    network: nn.Module, config: HardwareConfig | LayerConfig, x: Tensor, count: int, generator: Generator
+    network: nn.Module,
+    config: HardwareConfig | LayerConfig,
+    x: Tensor,
+    count: int,
+    generator: Generator,
+    chip: Chip | None = None,
 ) -> tuple[Float[Tensor, "read 1 row"], Float[Tensor, "read row col"]]:
     """Voltages and conductances that `network` makes of the images `x`, drawn uniformly over all its reads.
 
@@ -104,10 +110,14 @@ def sample_reads(
         x: prepared images.
         count: number of reads.
         generator: decides which.
+        chip: whose conductances these are; None is what was to be written.
     """
     sampler = TileSampler(Ideal(), count, generator)
+    converted = convert(network, sampler, config).eval()
+    if chip is not None:
+        chip.install(converted)
     with torch.no_grad():
-        convert(network, sampler, config).eval()(x)
+        converted(x)
     return sampler.reads()
 
 

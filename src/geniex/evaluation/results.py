@@ -22,7 +22,8 @@ class ModelResult:
         difference: `top1` minus that of the digital network on the same images; None without a digital run.
         agreement: share of images with the digital network's class; None without a digital run.
         seconds_per_image: wall time.
-        nf: error against the exact circuit on tiles and inputs of this run; None for `digital`.
+        nf: error against the exact circuit on tiles and inputs of this run, tiles as they were written; None for
+            `digital`.
         outside: of the same tiles and inputs, the share that lies outside of what the model was made for, by quantity
             (`v`, `g`, `density of v`, `density of g`); only shares above 0.
         chips: `top1` of each chip, where several were written; `top1` is their mean.
@@ -85,4 +86,5 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""
-        return asdict(self)
+        models = [{**asdict(result), "spread": result.spread} for result in self.models]
+        return {**asdict(self), "models": models}

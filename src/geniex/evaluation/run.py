@@ -1,74 +1,37 @@
 """Accuracy of a network under several models of the crossbar, on the same images."""
 
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from geniex.chip import Chip, chip_of
 from geniex.conversion import LayerConfig, convert
+from geniex.evaluation.chips import (
+    check_conductances,
+    chip_to_compare_on,
+    generators_of_converters,
+    installed,
+    written,
+)
+from geniex.evaluation.classification import classify, prepared
 from geniex.evaluation.fidelity import compare_with_exact, sample_reads
-from geniex.evaluation.images import LabelledImages, Preprocess
-from geniex.evaluation.results import Evaluation, ModelResult
-from geniex.evaluation.store import BatchStore, fingerprint
+from geniex.evaluation.images import LabelledImages
+from geniex.evaluation.options import DEFAULTS, RunOptions
+from geniex.evaluation.results import Evaluation, ModelResult, NfSample
+from geniex.evaluation.store import fingerprint
 from geniex.functional import HardwareConfig
-from geniex.layers import AnalogLayer
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.guard import shares_outside
-from geniex.models.randomness import is_random, reseed
+from geniex.models.randomness import is_random, reseed, seed_each
 
-__all__ = ["RunOptions", "evaluate"]
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage (a model's name, or what else goes on), the images done, and their total."""
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a run is done; what it computes is in the arguments of `evaluate`.
-
-    Attributes:
-        prepare: from uint8 images (image, height, width, 3) to the network's input.
-        batch: largest number of images per forward pass.
-        threads: batches classified at a time, each on its share of torch's threads; None is one batch per thread, which
-            outruns threads inside of operations. A model that draws random numbers gets one batch at a time.
-        chips: how many chips of a model that draws are written and measured; others are all alike, and measured once.
-        chip: written before: all models read this one, and write none of their own.
-        exact: the exact circuit that all models are compared with; None leaves the comparison out.
-        reads: number of reads of the run on which they are compared.
-        read_images: number of images, the first ones of the run, from which these reads are drawn.
-        seed: of the sampled reads, and of what the chips draw.
-        folder: where results of single batches are kept, so that a killed run continues; None keeps nothing.
-        progress: told how far the run is.
-    """
-
-    prepare: Callable[[np.ndarray], Tensor] = field(default_factory=Preprocess)
-    batch: int = 16
-    threads: int | None = None
-    chips: int = 1
-    chip: Chip | None = None
-    exact: Circuit | None = None
-    reads: int = 1024
-    read_images: int = 4
-    seed: int = 0
-    folder: Path | None = None
-    progress: Progress = lambda stage, done, total: None
-
-    def __post_init__(self) -> None:
-        for name in ("batch", "threads", "chips", "reads", "read_images"):
-            count = getattr(self, name)
-            if count is not None and count < 1:
-                raise ValueError(f"`{name}` must be at least 1; got {count}.")
+__all__ = ["evaluate", "wilson_interval"]
 
 
 def evaluate(
@@ -76,7 +39,7 @@ def evaluate(
     images: LabelledImages,
     models: Mapping[str, CrossbarModel | None],
     config: HardwareConfig | LayerConfig,
-    options: RunOptions = RunOptions(),
+    options: RunOptions = DEFAULTS,
 ) -> Evaluation:
     """Classify images under every model, and compare the models with the exact circuit on reads of this run.
 
@@ -95,25 +58,17 @@ def evaluate(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with _evaluating(network):
         _check_fits(network, images, options)
-        analog = {name: model for name, model in models.items() if model is not None}
-        for model in analog.values():
-            reseed(model, options.seed)  # a digest tells what a model is about to draw
-            converted = convert(network, model, config)  # fails now, not after hours
-            if options.chip is not None:
-                options.chip.install(converted)
-        digests = {name: fingerprint(model) for name, model in analog.items()}
         hardware = _hardware(network, config)
-        runs = {name: _run(name, network, model, images, config, options) for name, model in models.items()}
+        seed_each(generators_of_converters(_configs(hardware)), options.seed)  # digests tell of what is drawn next
+        chip = None if options.chip is None else fingerprint(options.chip)
+        run = _Run(network, images, config, options, fingerprint(network, hardware), chip)
+        analog = {name: model for name, model in models.items() if model is not None}
+        digests = {name: _checked(run, model) for name, model in analog.items()}
+        runs = {name: _measured(run, name, model) for name, model in models.items()}
         results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
         sample = None
         if analog and options.exact is not None:
-            reads = _sample(network, images, config, options)
-            errors, sample = compare_with_exact(analog, options.exact, reads, Generator().manual_seed(options.seed))
-            options.progress("exact circuit", options.reads, options.reads)
-            results = [
-                replace(result, nf=errors.get(result.name), outside=_outside(models[result.name], reads))
-                for result in results
-            ]
+            results, sample = _compared(run, results, analog, options.exact)
     return Evaluation(
         title=f"{type(network).__name__} on {images.source}",
         version=version("geniex"),
@@ -126,12 +81,33 @@ def evaluate(
                 "digest": fingerprint(images.images, images.labels),
             },
             "models": digests,
-            "chip": None if options.chip is None else fingerprint(options.chip),
+            "chip": chip,
         },
         config={"hardware": repr(hardware)},
         models=results,
         sample=sample,
     )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all models of a run have in common.
+
+    Attributes:
+        network: digital.
+        images: that are classified.
+        config: of the layers.
+        options: of the run.
+        digest: of network and hardware.
+        chip: digest of the chip in `options`.
+    """
+
+    network: nn.Module
+    images: LabelledImages
+    config: HardwareConfig | LayerConfig
+    options: RunOptions
+    digest: str
+    chip: str | None
 
 
 @contextmanager
@@ -149,7 +125,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 @torch.no_grad()
 def _check_fits(network: nn.Module, images: LabelledImages, options: RunOptions) -> None:
     """Raise ValueError unless the network gives the first image a logit per class, and no label lies beyond them."""
-    x = _input(network, images.first(1), options)
+    x = prepared(network, images.first(1), options)
     try:
         logits = network(x)
     except Exception as error:  # the network is the user's: it can raise anything
@@ -167,115 +143,57 @@ def _check_fits(network: nn.Module, images: LabelledImages, options: RunOptions)
         )
 
 
-def _hardware(network: nn.Module, config: HardwareConfig | LayerConfig) -> object:
+_Hardware = HardwareConfig | list[tuple[str, HardwareConfig | None]]
+
+
+def _hardware(network: nn.Module, config: HardwareConfig | LayerConfig) -> _Hardware:
     """The configuration as a value that a digest can be taken of."""
     if isinstance(config, HardwareConfig):
         return config
-    return [(name, config(name, module)) for name, module in network.named_modules() if name]
+    whole = next(network.children(), None) is None  # a network that is one layer
+    return [(name, config(name, module)) for name, module in network.named_modules() if name or whole]
 
 
-def _run(
-    name: str,
-    network: nn.Module,
-    model: CrossbarModel | None,
-    images: LabelledImages,
-    config: HardwareConfig | LayerConfig,
-    options: RunOptions,
-) -> tuple[np.ndarray, float]:
+def _configs(hardware: _Hardware) -> list[HardwareConfig]:
+    return [hardware] if isinstance(hardware, HardwareConfig) else [each for _, each in hardware if each is not None]
+
+
+def _checked(run: _Run, model: CrossbarModel) -> str:
+    """The digest of a model that can do this run; ValueError if it cannot: now, not after hours."""
+    seed, chip = run.options.seed, run.options.chip
+    network = convert(run.network, model, run.config)
+    if chip is not None:
+        chip.install(network)
+    reseed(model, seed)
+    check_conductances(network)
+    reseed(model, seed)  # digests tell of what is drawn next
+    return fingerprint(model)
+
+
+def _measured(run: _Run, name: str, model: CrossbarModel | None) -> tuple[np.ndarray, float]:
     """Predicted classes (chip, image), and seconds per image."""
-    predicted, seconds = [], []
-    for chip in range(options.chips if model is not None and is_random(model) and options.chip is None else 1):
-        parts: list[object] = [network, _hardware(network, config)]
-        written = network if model is None else _written(network, model, config, options, chip)
-        if model is not None:
-            parts += [model] if options.chip is None else [model.after_writing, options.chip]
-        stage = name if chip == 0 else f"{name}, chip {chip + 1}"
-        classes, spent = _classify(stage, written, images, fingerprint(*parts), options)
-        predicted.append(classes)
-        seconds.append(spent)
-    return np.stack(predicted), sum(seconds) / len(seconds)
+    several = model is not None and is_random(model) and run.options.chip is None
+    numbers = range(run.options.chips if several else 1)
+    found = [_measured_chip(run, f"{name}, chip {k + 1}" if k else name, model, k) for k in numbers]
+    return np.stack([classes for classes, _ in found]), sum(seconds for _, seconds in found) / len(found)
 
 
-def _written(
-    network: nn.Module,
-    model: CrossbarModel,
-    config: HardwareConfig | LayerConfig,
-    options: RunOptions,
-    chip: int,
-) -> nn.Module:
-    """A converted network whose crossbars hold the chip of that number, or the one of the options."""
-    converted = convert(network, model, config).eval()
-    if options.chip is not None:
-        options.chip.install(converted)
-    elif is_random(model):
-        reseed(model, options.seed + chip)
-        chip_of(converted)  # all layers, in their order
-        reseed(model, options.seed + chip)
-    return converted
+def _measured_chip(run: _Run, stage: str, model: CrossbarModel | None, number: int) -> tuple[np.ndarray, float]:
+    """Predicted classes, and seconds per image, on the chip of that number.
 
-
-def _models(network: nn.Module) -> list[CrossbarModel]:
-    """The models that the layers of a network share, each once."""
-    layers = (module for module in network.modules() if isinstance(module, AnalogLayer))
-    return list({id(layer.matmul.model): layer.matmul.model for layer in layers}.values())
-
-
-def _classify(
-    name: str, network: nn.Module, images: LabelledImages, key: str, options: RunOptions
-) -> tuple[np.ndarray, float]:
-    """Predicted classes, and seconds per image."""
-    on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
-    draws = any(map(is_random, _models(network)))
-    threads = (options.threads or torch.get_num_threads()) if on_cpu and not draws else 1
-    batches = list(_batches(images, min(options.batch, math.ceil(len(images) / threads))))
-    threads, parts, seconds = min(threads, len(batches)), [], 0.0
-    options.progress(name, 0, len(images))
-    with _workers(threads) as pool:
-        for predicted, spent in pool.map(lambda batch: _classify_batch(network, batch, key, options), batches):
-            parts.append(predicted)
-            seconds += spent / threads
-            options.progress(name, sum(map(len, parts)), len(images))
-    return np.concatenate(parts), seconds / len(images)
-
-
-@contextmanager
-def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that share torch's own among them: small operations lose more by waiting than they gain from two."""
-    total = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(max(1, total // threads),))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(total)
-
-
-@torch.no_grad()
-def _classify_batch(
-    network: nn.Module, batch: LabelledImages, key: str, options: RunOptions
-) -> tuple[np.ndarray, float]:
-    """Predicted classes and seconds, stored or computed now."""
-    store, x = BatchStore(options.folder), _input(network, batch, options)
-    batch_key = fingerprint(key, x)
-    stored = store.get(batch_key)
-    if stored is None:
-        for model in _models(network):
-            reseed(model, int(batch_key[:8], 16))  # what a batch draws does not depend on those before it
-        began = time.perf_counter()
-        stored = network(x).argmax(-1).cpu().numpy(), time.perf_counter() - began
-        store.put(batch_key, *stored)
-    return stored
-
-
-def _input(network: nn.Module, images: LabelledImages, options: RunOptions) -> Tensor:
-    """Prepared images on the device and in the precision of the network's weights."""
-    x = options.prepare(images.images)
-    return next((x.to(weight) for weight in network.parameters() if weight.is_floating_point()), x)
-
-
-def _batches(images: LabelledImages, size: int) -> Iterator[LabelledImages]:
-    for start in range(0, len(images), size):
-        yield LabelledImages(images.images[start : start + size], images.labels[start : start + size], images.source)
+    All generators are seeded, so that nothing depends on what was drawn before.
+    """
+    options = replace(run.options, seed=run.options.seed + number)
+    if model is None:
+        network, key = run.network, run.digest
+    elif options.chip is None:
+        network = written(run.network, model, run.config, options.seed)
+        key = fingerprint(run.digest, model)
+    else:
+        network = installed(run.network, model, run.config, options.chip)
+        reseed(model.after_writing, options.seed)
+        key = fingerprint(run.digest, model.after_writing, run.chip)
+    return classify(stage, network, run.images, key, options)
 
 
 def _results(
@@ -304,13 +222,33 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _sample(
-    network: nn.Module, images: LabelledImages, config: HardwareConfig | LayerConfig, options: RunOptions
-) -> tuple[Tensor, Tensor]:
-    """Voltages and conductances of some reads of the run."""
+def _compared(
+    run: _Run, results: list[ModelResult], models: Mapping[str, CrossbarModel], exact: Circuit
+) -> tuple[list[ModelResult], NfSample]:
+    """The results with each model's error against the exact circuit, on crossbars as they were written."""
+    options = run.options
     options.progress("exact circuit", 0, options.reads)
-    x = _input(network, images.first(min(options.read_images, len(images))), options)
-    return sample_reads(network, config, x, options.reads, Generator().manual_seed(options.seed))
+    reads = _sample(run, list(models.values()))
+    reading = {name: model.after_writing for name, model in models.items()}
+    for model in reading.values():
+        reseed(model, options.seed)
+    errors, sample = compare_with_exact(reading, exact, reads, Generator().manual_seed(options.seed))
+    options.progress("exact circuit", options.reads, options.reads)
+    found = [
+        replace(result, nf=errors.get(result.name), outside=_outside(models.get(result.name), reads))
+        for result in results
+    ]
+    return found, sample
+
+
+def _sample(run: _Run, models: list[CrossbarModel]) -> tuple[Tensor, Tensor]:
+    """Voltages and conductances of some reads of the run."""
+    options, images = run.options, run.images
+    chip = options.chip or chip_to_compare_on(run.network, models, run.config, options.seed)
+    seed_each(generators_of_converters(_configs(_hardware(run.network, run.config))), options.seed)
+    x = prepared(run.network, images.first(min(options.read_images, len(images))), options)
+    generator = Generator().manual_seed(options.seed)
+    return sample_reads(run.network, run.config, x, options.reads, generator, chip)
 
 
 def _outside(model: CrossbarModel | None, reads: tuple[Tensor, Tensor]) -> dict[str, float]:

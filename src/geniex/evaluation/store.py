@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from geniex.files import read_npz, replacing
 
@@ -61,12 +61,8 @@ class BatchStore:
 def _update(digest: Any, part: object) -> None:
     if isinstance(part, nn.Module):
         _update_module(digest, part)
-    elif isinstance(part, Tensor):
-        digest.update(f"{part.dtype} {tuple(part.shape)}".encode())
-        _update(digest, part.detach().cpu().reshape(-1).view(torch.uint8).numpy())
-    elif isinstance(part, np.ndarray):
-        digest.update(f"{part.dtype} {part.shape}".encode())
-        digest.update(np.ascontiguousarray(part).tobytes())
+    elif isinstance(part, Tensor | np.ndarray | Generator):
+        _update_numbers(digest, part)
     elif dataclasses.is_dataclass(part) and not isinstance(part, type):
         values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
         _update(digest, (_name(type(part)), values))
@@ -83,6 +79,18 @@ def _update(digest: Any, part: object) -> None:
     else:
         described = f"{part!r};"
         digest.update((described + uuid.uuid4().hex if " at 0x" in described else described).encode())
+
+
+def _update_numbers(digest: Any, part: Tensor | np.ndarray | Generator) -> None:
+    """Of a generator, what it is about to draw."""
+    if isinstance(part, Generator):
+        digest.update(str(part.device).encode())
+        part = part.get_state()
+    if isinstance(part, Tensor):
+        digest.update(f"{part.dtype} {tuple(part.shape)}".encode())
+        part = part.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+    digest.update(f"{part.dtype} {part.shape}".encode())
+    digest.update(np.ascontiguousarray(part).tobytes())
 
 
 def _update_module(digest: Any, module: nn.Module) -> None:

@@ -18,7 +18,7 @@ from geniex.functional.hardware import (
     input_streams,
     window,
 )
-from geniex.functional.reading import RowTile, read_tile
+from geniex.functional.reading import RowTile, columns, read_tile
 from geniex.functional.writing import Placed, WrittenMatrix, crossbars_of
 from geniex.models.base import CrossbarModel
 
@@ -47,10 +47,29 @@ class ProgrammedMatrix:
         Raises:
             ValueError: if `x` is not floating or not finite, or has another number of rows.
         """
+        return torch.cat([self._multiply_chunk(part) for part in self._chunks(x)])
+
+    @torch.no_grad()
+    def columns(
+        self, x: Shaped[Tensor, "input row"]
+    ) -> Generator[tuple[RowTile, Float[Tensor, "crossbar read used"]], None, None]:
+        """What inputs bring to the ADCs, in products of levels: a few inputs at a time, from each row tile in turn.
+
+        Raises:
+            ValueError: as `multiply`.
+        """
+        for q in self._chunks(x):
+            for row_tile in self.tiles:
+                level, *_ = self._reads(q, row_tile)
+                if len(level):
+                    yield row_tile, columns(level, row_tile)
+
+    def _chunks(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The inputs as integers, some at a time."""
         if x.shape[-1] != self.shape[0]:
             raise ValueError(f"The weights have {self.shape[0]} rows; got inputs of shape {tuple(x.shape)}.")
         q = self._integers(x)
-        return torch.cat([self._multiply_chunk(part) for part in q.split(self._inputs_at_once(q))])
+        return q.split(self._inputs_at_once(q))
 
     def _inputs_at_once(self, q: Tensor) -> int:
         """As many as make `CHUNK_CURRENTS`; passes for negative numbers do not count where there are none."""
@@ -96,15 +115,20 @@ class ProgrammedMatrix:
             add_readings(reads, row_tile, sums)
 
     def _add(self, q: Tensor, row_tile: RowTile, sums: Tensor) -> None:
-        first = row_tile.number * self.config.rows
-        rows = q[:, first : first + self.config.rows]
-        level = tile(stream_digits(rows, self.streams), -1, self.config.rows).squeeze(-2)
-        entry, stream = level.any(-1).nonzero().unbind(-1)  # a read that drives no row gives 0
-        if len(entry):
-            y = read_tile(level[entry, stream].to(row_tile.g.dtype), row_tile)
+        level, entry, stream = self._reads(q, row_tile)
+        if len(level):
+            y = read_tile(level, row_tile)
             place = torch.tensor([s.place for s in self.streams], dtype=torch.float64, device=q.device)[stream]
             parts = (y * place[:, None]).movedim(0, 1)
             sums[:, row_tile.which] = sums[:, row_tile.which].index_add(0, entry, parts)
+
+    def _reads(self, q: Tensor, row_tile: RowTile) -> tuple[Tensor, Tensor, Tensor]:
+        """Digits (read, row) of the reads that drive a row, and which input and stream each is: others give 0."""
+        first = row_tile.number * self.config.rows
+        rows = q[:, first : first + self.config.rows]
+        level = tile(stream_digits(rows, self.streams), -1, self.config.rows).squeeze(-2)
+        entry, stream = level.any(-1).nonzero().unbind(-1)
+        return level[entry, stream].to(row_tile.g.dtype), entry, stream
 
 
 def row_tile(placed: Placed, g: Tensor, model: CrossbarModel, config: HardwareConfig) -> RowTile:

@@ -16,7 +16,7 @@ from geniex.functional.hardware import HardwareConfig, window
 from geniex.models.base import Read
 from geniex.products import SharedInputs
 
-__all__ = ["RowTile", "read_tile"]
+__all__ = ["RowTile", "columns", "read_tile"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,13 @@ class RowTile:
 
 def read_tile(level: Float[Tensor, "read row"], tile: RowTile) -> Float[Tensor, "crossbar read used"]:
     """Readings in products of levels of input digits `level`; differentiable."""
+    return read_out(columns(level, tile), tile.unit, tile.config.adc)
+
+
+def columns(level: Float[Tensor, "read row"], tile: RowTile) -> Float[Tensor, "crossbar read used"]:
+    """What input digits `level` bring to the ADC, in products of levels; differentiable."""
     config, levels = tile.config, window(tile.config)
     i = tile.read(levels.voltages(level, level.dtype).unsqueeze(0)) * (1 / (levels.v_step * levels.g_step))
     ideal = tile.ideal(level.unsqueeze(0)) if config.floor.needs_ideal else None
     floor = level.sum(-1, keepdim=True) * (config.g_off / levels.g_step)
-    return read_out(config.floor.remove(i, ideal, floor), tile.unit, config.adc)
+    return config.floor.remove(i, ideal, floor)

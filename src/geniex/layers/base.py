@@ -1,12 +1,13 @@
 """What analog layers share: parameters that stay floats, and crossbars programmed from them.
 
 Crossbars are programmed when a forward pass needs them, and again after the weights changed. A layer says which
-matrices it multiplies by, and writes its forward pass in torch around `product`, which is differentiable.
+matrices it multiplies by, and writes its forward pass in torch around their products, which are differentiable.
 """
 
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from geniex.functional import AnalogMatmul, HardwareConfig, OnCrossbars, ProgrammedMatrix, WrittenMatrix
 from geniex.models.base import CrossbarModel
 
-__all__ = ["AnalogLayer"]
+__all__ = ["AnalogLayer", "Products", "check_floating", "check_numbers"]
 
 PROGRAMMING = threading.Lock()  # threads that share a network program each layer once
 
@@ -41,17 +42,13 @@ class AnalogLayer(nn.Module, ABC):
     def matrices(self) -> Sequence[Float[Tensor, "row col"]]:
         """The matrices (inputs, outputs) that go on crossbars, made of the parameters with their gradients."""
 
-    def product(self, which: int, x: Float[Tensor, "*input row"]) -> Float[Tensor, "*input col"]:
-        """The product x @ matrices()[which] on crossbars, in the type of `x`, with gradients to `x` and the parameters.
+    def product(self, which: int, x: Tensor) -> Tensor:
+        """The product of x (*input, row) with `matrices()[which]`; for several in one pass, make `products` once."""
+        return self.products()(which, x)
 
-        Raises:
-            ValueError: if `x` is not finite, or the matrix has another number of rows.
-        """
-        programmed = self.programmed()[which]
-        with_gradients = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in (x, *self.parameters()))
-        if not with_gradients:
-            return self.matmul.multiply(x, programmed)
-        return self.matmul.differentiable(x, self.matrices()[which], programmed)
+    def products(self) -> "Products":
+        """The products with each matrix, as the parameters are now."""
+        return Products(self)
 
     def programmed(self) -> list[ProgrammedMatrix]:
         """The crossbars of each matrix, written anew if the parameters changed in value."""
@@ -73,3 +70,43 @@ class AnalogLayer(nn.Module, ABC):
         # shared by layers, so not a submodule: it moves with them, in its own precision
         self.matmul.model._apply(lambda x: x.to(fn(x).device))
         return super()._apply(fn, recurse)
+
+
+class Products:
+    """Products with the matrices of a layer during one forward pass: its parameters are compared once."""
+
+    def __init__(self, layer: AnalogLayer) -> None:
+        """Program what is not programmed yet."""
+        self.layer, self.programmed = layer, layer.programmed()
+        self.is_trained = any(parameter.requires_grad for parameter in layer.parameters())
+
+    @cached_property
+    def matrices(self) -> Sequence[Tensor]:
+        """Those of the layer, with their gradients."""
+        return self.layer.matrices()
+
+    def __call__(self, which: int, x: Tensor) -> Tensor:
+        """The product (*input, col) of x (*input, row) with `matrices[which]`, in the type of `x`, with gradients.
+
+        Raises:
+            ValueError: if `x` is not floating or not finite, or the matrix has another number of rows.
+        """
+        check_floating(x)
+        matmul = self.layer.matmul
+        if torch.is_grad_enabled() and (self.is_trained or x.requires_grad):
+            return matmul.differentiable(x, self.matrices[which], self.programmed[which])
+        return matmul.multiply(x, self.programmed[which])
+
+
+def check_floating(x: Tensor) -> None:
+    """Raise ValueError unless `x` is floating."""
+    if not x.is_floating_point():
+        raise ValueError(f"A layer's inputs must be floating numbers; got {x.dtype}. Cast with `.float()`.")
+
+
+def check_numbers(x: Tensor) -> None:
+    """Raise ValueError unless `x` is floating and finite; for layers that rearrange it before their products."""
+    check_floating(x)
+    if x.numel() and not torch.isfinite(torch.stack(x.detach().aminmax())).all():
+        wrong = int((~torch.isfinite(x)).sum())
+        raise ValueError(f"A layer's inputs must be finite; {wrong} of {x.numel()} values are not.")

@@ -1,12 +1,7 @@
-"""Convolutions on crossbars: unfolded into patches, each a row vector of a matrix product.
-
-Every group is a matrix (channels of the group x kernel, outputs of the group). Groups have crossbars of their own, or,
-where the hardware packs groups, share one as blocks on its diagonal, each on rows and columns of its own.
-"""
+"""Convolutions on crossbars: unfolded into patches, each a row vector of a matrix product."""
 
 import math
 from abc import ABC
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -14,50 +9,48 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from geniex.functional import HardwareConfig, slices_per_weight
-from geniex.layers.base import AnalogLayer
-from geniex.layers.checks import check_channels, check_numbers, with_batch
+from geniex.functional import HardwareConfig
+from geniex.layers.base import AnalogLayer, Products
+from geniex.layers.groups import block_diagonal, packed
+from geniex.layers.patches import Windows, chunks, gather, pixels, positions, with_batch
 from geniex.models.base import CrossbarModel
 
-__all__ = ["AnalogConv1d", "AnalogConv2d", "AnalogConv3d", "groups_per_crossbar"]
-
-CHUNK_UNFOLDED = 2**22  # values of unfolded images held at once
+__all__ = ["AnalogConv1d", "AnalogConv2d", "AnalogConv3d"]
 
 
 class _Convolution(AnalogLayer, ABC):
-    """A convolution over any number of dimensions."""
+    """Of any dimension: every group is a matrix (in_channels / groups * kernel, out_channels / groups)."""
 
-    dimensions: ClassVar[int]
+    sides: ClassVar[tuple[str, ...]]
+    """Names of an image's dimensions."""
 
-    def __init__(self, conv: nn.Conv1d | nn.Conv2d | nn.Conv3d, model: CrossbarModel, config: HardwareConfig) -> None:
+    def __init__(self, conv: nn.modules.conv._ConvNd, model: CrossbarModel, config: HardwareConfig) -> None:
         """Put the weights of `conv` on crossbars; its parameters are used, not copied. Raises as `AnalogLayer`."""
         super().__init__(model, config)
         self.weight, self.bias = conv.weight, conv.bias
         self.in_channels, self.out_channels, self.groups = conv.in_channels, conv.out_channels, conv.groups
         self.kernel_size, self.stride, self.dilation = conv.kernel_size, conv.stride, conv.dilation
-        self.padding_mode = conv.padding_mode
-        self.border = tuple(conv._reversed_padding_repeated_twice)  # of the last dimension first: before, behind
-        rows = self.weight[0].numel()
-        self.packed = groups_per_crossbar(rows, self.out_channels // self.groups, self.groups, config)
+        self.padding, self.padding_mode = conv.padding, conv.padding_mode
+        self.border = tuple(conv._reversed_padding_repeated_twice)  # (left, right, top, bottom, ...)
+        rows, cols = self.weight[0].numel(), self.out_channels // self.groups
+        self.packing = packed(self.groups, rows, cols, config)
         self.train(conv.training)
 
     def matrices(self) -> list[Float[Tensor, "row col"]]:
-        """Kernels flattened as patches are: channel, then kernel from its first dimension to its last."""
-        groups = [group.flatten(1).mT for group in self.weight.chunk(self.groups)]
-        packs = [groups[k : k + self.packed] for k in range(0, self.groups, self.packed)]
-        return [pack[0] if len(pack) == 1 else torch.block_diag(*pack) for pack in packs]
+        """Kernels flattened: channel, then the dimensions of the kernel."""
+        return block_diagonal(self.weight.unflatten(0, (self.groups, -1)).flatten(2).mT, self.packing)
 
     def forward(self, x: Tensor) -> Tensor:
         """As the digital layer."""
-        check_channels(x, self.in_channels, self.dimensions)
-        check_numbers(x)
-        batch = with_batch(x, self.dimensions)
-        padded = _pad(batch, self.border, self.padding_mode)
-        unfolded = math.prod(self.kernel_size) * padded.shape[1:].numel() // math.prod(self.stride)
-        y = _by_images(padded, CHUNK_UNFOLDED // max(1, unfolded), self._images)
-        if self.bias is not None:
-            y = y + self.bias.view(-1, *[1] * self.dimensions)
-        return y if batch is x else y.squeeze(0)
+        images = self._pad(with_batch(x, self.in_channels, self.sides))
+        windows = Windows(self.kernel_size, self.stride, self.dilation)
+        count, products = positions(images.shape[2:], windows), self.products()
+        y = images.new_empty(len(images), self.out_channels, *count)
+        for which, rows in chunks(len(images), count, self._values()):
+            height = pixels((rows.stop - rows.start, *count[1:]), windows)[0]
+            first = rows.start * self.stride[0]
+            y[which, :, rows] = self._outputs(images[which, :, first : first + height], windows, products)
+        return y if x.dim() == images.dim() else y.squeeze(0)
 
     def extra_repr(self) -> str:
         """Size, for `print`."""
@@ -66,56 +59,36 @@ class _Convolution(AnalogLayer, ABC):
             f"groups={self.groups}, model={type(self.matmul.model).__name__}"
         )
 
-    def _images(self, x: Tensor) -> Tensor:
-        """Outputs of padded images (image, channel, *size)."""
-        places = _places(x, self.kernel_size, self.stride, self.dilation)
-        size, patches = places.shape[1 : 1 + self.dimensions], places.flatten(0, self.dimensions).flatten(1)
-        packs = patches.split(self.packed * self.weight[0].numel(), dim=-1)
-        products = [self.product(which, pack) for which, pack in enumerate(packs)]
-        y = products[0] if len(products) == 1 else torch.cat(products, dim=-1)
-        return y.view(len(x), *size, self.out_channels).movedim(-1, 1)
+    def _pad(self, x: Tensor) -> Tensor:
+        if not any(self.border):
+            return x
+        return F.pad(x, self.border, mode="constant" if self.padding_mode == "zeros" else self.padding_mode)
+
+    def _values(self) -> int:
+        """Values held per position: a patch as floats and integers, outputs in float64 and as floats."""
+        return 2 * math.prod(self.kernel_size) * self.in_channels + 4 * self.out_channels
+
+    def _outputs(self, x: Tensor, windows: Windows, products: Products) -> Tensor:
+        """Outputs (image, channel, *position) of padded images."""
+        rows = gather(x, windows).flatten(-1 - len(self.sides)).unflatten(-1, (self.groups, -1))
+        outputs = [products(k, rows[..., groups, :].flatten(-2)) for k, groups in enumerate(self.packing)]
+        y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+        return (y if self.bias is None else y + self.bias).movedim(-1, 1)
 
 
 class AnalogConv1d(_Convolution):
     """`nn.Conv1d` on crossbars."""
 
-    dimensions: ClassVar[int] = 1
+    sides = ("length",)
 
 
 class AnalogConv2d(_Convolution):
     """`nn.Conv2d` on crossbars."""
 
-    dimensions: ClassVar[int] = 2
+    sides = ("height", "width")
 
 
 class AnalogConv3d(_Convolution):
     """`nn.Conv3d` on crossbars."""
 
-    dimensions: ClassVar[int] = 3
-
-
-def groups_per_crossbar(rows: int, outputs: int, groups: int, config: HardwareConfig) -> int:
-    """How many groups of `rows` rows and `outputs` outputs share a crossbar: 1 where hardware does not pack them."""
-    if not config.pack_groups or groups == 1:
-        return 1
-    used = config.cols - config.floor.reserved_cols
-    return max(1, min(groups, config.rows // rows, used // (outputs * slices_per_weight(config))))
-
-
-def _pad(x: Tensor, border: tuple[int, ...], mode: str) -> Tensor:
-    if not any(border):
-        return x
-    return F.pad(x, border, mode="constant" if mode == "zeros" else mode)
-
-
-def _places(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Tensor:
-    """What the kernel sees at each place: (image, *place, channel, *kernel), a view."""
-    for axis, (size, step, reach) in enumerate(zip(kernel, stride, dilation, strict=True), start=2):
-        x = x.unfold(axis, reach * (size - 1) + 1, step)[..., ::reach]
-    return x.movedim(1, 1 + len(kernel))
-
-
-def _by_images(x: Tensor, at_once: int, function: Callable[[Tensor], Tensor]) -> Tensor:
-    """`function` of some images at a time, to hold little at once."""
-    parts = [function(part) for part in x.split(max(1, at_once))]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    sides = ("depth", "height", "width")

@@ -1,8 +1,7 @@
-"""Transposed convolutions on crossbars: every input place times all kernels, then a digital sum over the overlaps."""
+"""Transposed convolutions on crossbars: products of each pixel with the kernel, overlaps added digitally."""
 
 from abc import ABC
 from collections.abc import Sequence
-from itertools import product as every
 from typing import ClassVar
 
 import torch
@@ -10,59 +9,46 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geniex.functional import HardwareConfig
-from geniex.layers.base import AnalogLayer
-from geniex.layers.checks import check_channels, check_numbers, with_batch
-from geniex.layers.convolution import groups_per_crossbar
+from geniex.layers.base import AnalogLayer, Products
+from geniex.layers.groups import block_diagonal, packed
+from geniex.layers.patches import Windows, chunks, overlap_add, pixels, with_batch
 from geniex.models.base import CrossbarModel
 
 __all__ = ["AnalogConvTranspose1d", "AnalogConvTranspose2d", "AnalogConvTranspose3d"]
 
-CHUNK_OUTPUTS = 2**22  # products held at once, before they are summed
 
+class _ConvolutionTransposed(AnalogLayer, ABC):
+    """Of any dimension: every group is a matrix (in_channels / groups, out_channels / groups * kernel)."""
 
-class _Transposed(AnalogLayer, ABC):
-    """A transposed convolution over any number of dimensions."""
+    sides: ClassVar[tuple[str, ...]]
+    """Names of an image's dimensions."""
 
-    dimensions: ClassVar[int]
-
-    def __init__(
-        self,
-        conv: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d,
-        model: CrossbarModel,
-        config: HardwareConfig,
-    ) -> None:
+    def __init__(self, conv: nn.modules.conv._ConvTransposeNd, model: CrossbarModel, config: HardwareConfig) -> None:
         """Put the weights of `conv` on crossbars; its parameters are used, not copied. Raises as `AnalogLayer`."""
         super().__init__(model, config)
         self.weight, self.bias = conv.weight, conv.bias
         self.in_channels, self.out_channels, self.groups = conv.in_channels, conv.out_channels, conv.groups
         self.kernel_size, self.stride, self.dilation = conv.kernel_size, conv.stride, conv.dilation
-        self.padding, self.output_padding = tuple(map(int, conv.padding)), conv.output_padding
-        rows, outputs = self.in_channels // self.groups, self.weight[0].numel()
-        self.packed = groups_per_crossbar(rows, outputs, self.groups, config)
+        self.output_padding = conv.output_padding
+        assert isinstance(conv.padding, tuple)
+        self.padding = conv.padding
+        self.packing = packed(self.groups, self.in_channels // self.groups, self.weight[0].numel(), config)
         self.train(conv.training)
 
     def matrices(self) -> list[Float[Tensor, "row col"]]:
-        """(channels, outputs x kernel) of each group, or of packed groups as blocks on the diagonal."""
-        groups = [group.flatten(1) for group in self.weight.chunk(self.groups)]
-        packs = [groups[k : k + self.packed] for k in range(0, self.groups, self.packed)]
-        return [pack[0] if len(pack) == 1 else torch.block_diag(*pack) for pack in packs]
+        """Input channels by output channels and, within each, points of the kernel."""
+        return block_diagonal(self.weight.unflatten(0, (self.groups, -1)).flatten(2), self.packing)
 
     def forward(self, x: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        """As the digital layer.
-
-        Raises:
-            ValueError: if `x` has other channels, is not floating or not finite, or cannot make `output_size`.
-        """
-        check_channels(x, self.in_channels, self.dimensions)
-        check_numbers(x)
-        batch = with_batch(x, self.dimensions)
-        beyond = self.output_padding if output_size is None else self._beyond(batch.shape[2:], output_size)
-        places = batch.shape[2:].numel() * self.weight[0].numel() * self.groups
-        parts = batch.split(max(1, CHUNK_OUTPUTS // max(1, places)))
-        y = torch.cat([self._images(part, beyond) for part in parts])
-        if self.bias is not None:
-            y = y + self.bias.view(-1, *[1] * self.dimensions)
-        return y if batch is x else y.squeeze(0)
+        """As the digital layer."""
+        images = with_batch(x, self.in_channels, self.sides)
+        if output_size is not None and len(output_size) == x.dim():
+            output_size = output_size[-len(self.sides) :]
+        size = self._size(images.shape[2:], output_size)
+        ends = [before + side for before, side in zip(self.padding, size, strict=True)]
+        y = self._added(images, ends)[(..., *map(slice, self.padding, ends))]
+        y = y.contiguous() if self.bias is None else y + self.bias.view(-1, *[1] * len(self.sides))
+        return y if x.dim() == images.dim() else y.squeeze(0)
 
     def extra_repr(self) -> str:
         """Size, for `print`."""
@@ -71,64 +57,61 @@ class _Transposed(AnalogLayer, ABC):
             f"groups={self.groups}, model={type(self.matmul.model).__name__}"
         )
 
-    def _images(self, x: Tensor, beyond: Sequence[int]) -> Tensor:
-        """Outputs of images (image, channel, *size)."""
-        size, inputs = x.shape[2:], x.movedim(1, -1).flatten(0, -2)
-        packs = inputs.split(self.packed * (self.in_channels // self.groups), dim=-1)
-        y = torch.cat([self.product(which, pack) for which, pack in enumerate(packs)], dim=-1)
-        y = y.view(len(x), *size, self.out_channels, *self.kernel_size).movedim(1 + self.dimensions, 1)
-        return self._overlapped(y, size, beyond)
+    def _windows(self) -> Windows:
+        return Windows(self.kernel_size, self.stride, self.dilation)
 
-    def _overlapped(self, y: Tensor, size: Sequence[int], beyond: Sequence[int]) -> Tensor:
-        """Sums (image, channel, *output size) of products (image, channel, *size, *kernel)."""
-        axes = list(zip(size, self.stride, self.dilation, self.kernel_size, strict=True))
-        whole = [
-            (count - 1) * step + reach * (kernel - 1) + 1 + more
-            for (count, step, reach, kernel), more in zip(axes, beyond, strict=True)
-        ]
-        total = y.new_zeros(*y.shape[:2], *whole)
-        for place in every(*map(range, self.kernel_size)):
-            here = [
-                slice(at * reach, at * reach + (count - 1) * step + 1, step)
-                for at, (count, step, reach, _) in zip(place, axes, strict=True)
-            ]
-            total[(..., *here)] += y[(..., *place)]
-        inside = [slice(edge, length - edge) for edge, length in zip(self.padding, whole, strict=True)]
-        return total[(..., *inside)]
-
-    def _beyond(self, size: Sequence[int], output_size: Sequence[int]) -> list[int]:
-        """Output padding that makes `output_size`."""
-        wanted = list(output_size)[-self.dimensions :]
-        least = [
-            (count - 1) * step - 2 * edge + reach * (kernel - 1) + 1
-            for count, step, edge, reach, kernel in zip(
-                size, self.stride, self.padding, self.dilation, self.kernel_size, strict=True
-            )
-        ]
-        most = [low + step - 1 for low, step in zip(least, self.stride, strict=True)]
-        if len(output_size) not in (self.dimensions, self.dimensions + 2) or not all(
-            low <= length <= high for low, length, high in zip(least, wanted, most, strict=True)
-        ):
+    def _size(self, size: Sequence[int], output_size: Sequence[int] | None) -> tuple[int, ...]:
+        """Of an output: that of an input of `size`, and whatever part of a stride is asked for."""
+        each = zip(pixels(size, self._windows()), self.padding, strict=True)
+        least = tuple(reached - 2 * border for reached, border in each)
+        if output_size is None:
+            return tuple(map(sum, zip(least, self.output_padding, strict=True)))
+        most = tuple(n + step - 1 for n, step in zip(least, self.stride, strict=True))
+        fits = all(low <= n <= high for low, n, high in zip(least, output_size, most, strict=False))
+        if len(output_size) != len(least) or not fits:
             raise ValueError(
-                f"`output_size` must lie between {least} and {most} for inputs of size {list(size)}; "
+                f"`output_size` must lie between {list(least)} and {list(most)} for inputs of size {list(size)}; "
                 f"got {list(output_size)}."
             )
-        return [length - low for low, length in zip(least, wanted, strict=True)]
+        return tuple(output_size)
+
+    def _added(self, images: Tensor, ends: Sequence[int]) -> Tensor:
+        """Outputs (image, channel, *pixel) with what padding cuts off, up to `ends` or beyond."""
+        windows, products, size = self._windows(), self.products(), images.shape[2:]
+        whole = map(max, ends, pixels(size, windows))
+        y = images.new_zeros(len(images), self.out_channels, *whole)
+        for which, rows in chunks(len(images), size, self._values()):
+            part = overlap_add(self._columns(images[which, :, rows], products), windows)
+            first, sides = rows.start * self.stride[0], part.shape[2:]
+            here = (slice(first, first + sides[0]), *map(slice, sides[1:]))
+            y[(which, slice(None), *here)] += part
+        return y
+
+    def _columns(self, x: Tensor, products: Products) -> Tensor:
+        """Products (image, *position, channel, *kernel) of the pixels of images."""
+        pixel = x.movedim(1, -1).unflatten(-1, (self.groups, -1))
+        outputs = [products(k, pixel[..., groups, :].flatten(-2)) for k, groups in enumerate(self.packing)]
+        y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+        return y.unflatten(-1, (self.out_channels, *self.kernel_size))
+
+    def _values(self) -> int:
+        """Values held per pixel: its channels as floats and integers, products in float64 and as floats, overlaps."""
+        return 2 * self.in_channels + 5 * self.groups * self.weight[0].numel()
 
 
-class AnalogConvTranspose1d(_Transposed):
+class AnalogConvTranspose1d(_ConvolutionTransposed):
     """`nn.ConvTranspose1d` on crossbars."""
 
-    dimensions: ClassVar[int] = 1
+    sides = ("length",)
 
 
-class AnalogConvTranspose2d(_Transposed):
+class AnalogConvTranspose2d(_ConvolutionTransposed):
     """`nn.ConvTranspose2d` on crossbars."""
 
-    dimensions: ClassVar[int] = 2
+    sides = ("height", "width")
 
 
-class AnalogConvTranspose3d(_Transposed):
+class AnalogConvTranspose3d(_ConvolutionTransposed):
     """`nn.ConvTranspose3d` on crossbars."""
 
-    dimensions: ClassVar[int] = 3
+    sides = ("depth", "height", "width")

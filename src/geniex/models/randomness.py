@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-__all__ = ["RandomSource", "generators", "is_random", "replaying", "reseed", "states"]
+__all__ = ["RandomSource", "generators", "is_random", "replaying", "reseed", "seed_each", "states"]
 
 
 class RandomSource:
@@ -78,9 +78,13 @@ def reseed(model: nn.Module, seed: int) -> None:
         model: its generators are changed.
         seed: at least 0.
     """
+    seed_each(generators(model), seed)
+
+
+def seed_each(found: Sequence[Generator], seed: int) -> None:
+    """Seed generators, each differently, all from `seed`, which is at least 0."""
     if seed < 0:
         raise ValueError(f"`seed` must be at least 0; got {seed}.")
-    found = generators(model)
     seeds = np.random.SeedSequence(seed).generate_state(len(found), np.uint64)
     for generator, own in zip(found, seeds.tolist(), strict=True):
         generator.manual_seed(own)

@@ -8,7 +8,7 @@ import yaml
 
 from geniex.evaluation.results import Evaluation, ModelResult, NfSample
 from geniex.report.cells import Cell, nf_cells, prose, typeset, with_unit
-from geniex.report.formats import percent, points, significant
+from geniex.report.formats import DASH, percent, points, significant
 from geniex.report.palette import Look, looks
 from geniex.report.plots import (
     accuracy_bars,
@@ -41,12 +41,13 @@ def render_page(evaluation: Evaluation) -> str:
     """The report as HTML text. Everything that comes from the evaluation is escaped."""
     sample = evaluation.sample if evaluation.sample and any(evaluation.sample.i_ideal) else None
     look_of = looks([*(result.name for result in evaluation.models), *(sample.i_model if sample else ())])
-    config = plain(evaluation.config)
+    config, several = plain(evaluation.config), any(result.chips for result in evaluation.models)
     values = {
         "evaluation": evaluation,
         "headline": prose(headline(evaluation)),
         "uncertainty": prose(uncertainty(evaluation.models)),
-        "accuracy_rows": [(result.name, _accuracy_cells(result)) for result in evaluation.models],
+        "accuracy_rows": [(result.name, _accuracy_cells(result, several)) for result in evaluation.models],
+        "several_chips": several,
         "error_rows": [(result.name, nf_cells(result.nf)) for result in evaluation.models if result.nf],
         "reads": reads_checked(evaluation.models),
         "out_of_range": prose(out_of_range(evaluation.models)),
@@ -73,14 +74,21 @@ def _figures(
     return figures
 
 
-def _accuracy_cells(result: ModelResult) -> list[Cell]:
+def _accuracy_cells(result: ModelResult, several_chips: bool) -> list[Cell]:
     nf = result.nf.rmse if result.nf else None
     return [
         Cell(f"{percent(result.top1)} %", result.top1),
         Cell(f"{percent(result.low)} to {percent(result.high)}", result.low),
+        *(_chip_cells(result) if several_chips else []),
         Cell(typeset(points(result.difference)), result.difference),
         Cell(with_unit(percent(result.agreement), "%"), result.agreement),
         Cell(with_unit(significant(nf), "%"), nf),
         Cell(with_unit(significant(result.seconds_per_image), "s"), result.seconds_per_image),
         Cell(f"{result.images:,}", result.images),
     ]
+
+
+def _chip_cells(result: ModelResult) -> list[Cell]:
+    """Chips, and the spread of the accuracy over them; dashes of a model that was measured once."""
+    chips = len(result.chips) or None
+    return [Cell(typeset(str(chips or DASH)), chips), Cell(typeset(percent(result.spread)), result.spread)]

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from geniex.evaluation.results import Evaluation, ModelResult, NfError
 from geniex.report.formats import DASH, fixed, percent, points, significant, significant_decimals
-from geniex.report.words import out_of_range
+from geniex.report.words import out_of_range, over_chips
 
 __all__ = ["errors_table", "results_table"]
 
@@ -25,12 +25,14 @@ HEADERS = (
 def results_table(evaluation: Evaluation) -> Table:
     """One row per model: accuracy, time, and error of the NF against the exact circuit.
 
+    Below stands how far chips differ where several were measured, and what lies outside of a model's range.
+
     Args:
         evaluation: what to show. Text in it is printed as it is, never as markup.
     """
     table = Table(title=Text(evaluation.title), box=box.SIMPLE_HEAD, padding=0, title_justify="left")
-    if outside := out_of_range(evaluation.models):
-        table.caption, table.caption_justify = Text(outside), "left"
+    if notes := [note for note in (over_chips(evaluation.models), out_of_range(evaluation.models)) if note]:
+        table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     table.add_column("model", overflow="fold", min_width=7)
     for header in HEADERS:
         table.add_column(header, justify="right", no_wrap=True)

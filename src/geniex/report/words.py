@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from geniex.evaluation.results import Evaluation, ModelResult
 from geniex.report.formats import count, percent, points, significant
 
-__all__ = ["MEANINGS", "headline", "join", "out_of_range", "phrase", "reads_checked", "uncertainty"]
+__all__ = ["MEANINGS", "headline", "join", "out_of_range", "over_chips", "phrase", "reads_checked", "uncertainty"]
 
 PHRASES = {
     "digital": "the digital network",
@@ -31,12 +31,24 @@ def headline(evaluation: Evaluation) -> str:
 
 
 def uncertainty(models: Sequence[ModelResult]) -> str:
-    """How well these accuracies are known, in one sentence."""
+    """How well these accuracies are known."""
     half_width = max(result.high - result.low for result in models) / 2
-    sentence = f"With {_images(models)}, an accuracy is known to about ±{percent(half_width)} points (95 % confidence)."
-    if all(result.difference is None or result.name == "digital" for result in models):
-        return sentence
-    return f"{sentence} Differences to the digital network are known better, since both classify the same images."
+    sentences = [
+        f"With {_images(models)}, an accuracy is known to about ±{percent(half_width)} points (95 % confidence)."
+    ]
+    if any(result.difference is not None and result.name != "digital" for result in models):
+        sentences.append("Differences to the digital network are known better, since both classify the same images.")
+    return " ".join([*sentences, over_chips(models)]).rstrip()
+
+
+def over_chips(models: Sequence[ModelResult]) -> str:
+    """Which accuracies are means over chips, and how far chips differ; empty where none is."""
+    found = [
+        f"{percent(result.spread)} points ({result.name}, {count(len(result.chips), 'chip')})"
+        for result in models
+        if result.chips
+    ]
+    return f"Accuracies are means over chips, with standard deviations of {join(found)}." if found else ""
 
 
 def reads_checked(models: Sequence[ModelResult]) -> str:
