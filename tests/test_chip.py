@@ -272,6 +272,11 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         load_chip(tmp_path / "text")
 
 
+def test_others_may_read_a_chip_as_any_file(file):
+    (file.parent / "any").touch()
+    assert file.stat().st_mode == (file.parent / "any").stat().st_mode
+
+
 def test_a_failing_write_leaves_the_old_chip_and_nothing_else(file, monkeypatch):
     before = file.read_bytes()
 

@@ -6,20 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from torch import nn
 
+from geniex.calibration import AdcScale, calibrate
 from geniex.circuit.spec import CrossbarSpec
+from geniex.coding import OffsetInputs, TwoPasses, TwosComplementStreams
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config, template
 from geniex.configuration.sections import Section
-from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor
+from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor, WorstCase
 from geniex.devices import Ohmic, SeriesAccess, Sinh
 from geniex.devices.description import describe_device, write_device
 from geniex.digital import Accumulator, FixedPoint
 from geniex.emulation import Corners, MixedDigits, Mixture, TrainingRecipe
 from geniex.evaluation import Preprocess
-from geniex.functional import HardwareConfig
-from geniex.mapping import DifferentialPair, OffsetColumn
+from geniex.functional import HardwareConfig, window
+from geniex.mapping import DifferentialPair, OffsetColumn, TwosComplement
 from geniex.presets import nominal_crossbar, nominal_hardware
 from geniex.window import Window
 
@@ -110,11 +113,14 @@ def test_every_field_with_a_dimension_names_its_unit(command, table, name, field
 def test_every_line_of_a_template_that_sets_something_can_be_set(config):
     """The fields that are commented out too, once they have a value."""
     text = template(EvaluationConfig)
-    for name, value in (("full_scale", 1e-4), ("resize", 40), ("crop", 32)):
+    deviations = [0.0, *[0.25] * 15]
+    values = {"full_scale": 1e-4, "inl": [0, 0.5], "dac_inl": deviations, "resize": 40, "crop": 32}
+    for name, value in (values | {"calibration": '"mine.json"'}).items():
         text, count = re.subn(rf"^# {name} = ", f"{name} = {value}", text, flags=re.MULTILINE)
         assert count == 1
     made = config(text)
     assert (made.adc.full_scale, made.preprocess.resize, made.preprocess.crop) == (1e-4, 40, 32)
+    assert (made.adc.inl, made.inputs.dac_inl, made.calibration) == ((0, 0.5), tuple(deviations), "mine.json")
 
 
 def test_what_the_template_says_to_write_instead_of_a_table_is_right(config):
@@ -159,16 +165,25 @@ on_off = 50
 [weights]
 bits = 8
 fraction_bits = 7
-slice_bits = 2
+slice_bits = [1, 2, 5]
+overflow = "raise"
 mapping = "offset_column"
 [inputs]
 bits = 6
 fraction_bits = 3
-stream_bits = 3
+stream_bits = [2, 3, 1]
+signed = "twos_complement"
+overflow = "raise"
 v_max = 0.5
+dac_inl = [0, 0.1, 0.2, 0, -0.1, 0, 0, 0.5]
 [adc]
 bits = 9
 full_scale = 1e-5
+gain = 0.9
+offset = -2
+inl = [0, 1, -1]
+[layers]
+pack_groups = true
 [preprocess]
 resize = 40
 crop = 32
@@ -187,16 +202,19 @@ def test_every_field_arrives_where_it_belongs(config):
     assert made.hardware() == HardwareConfig(
         rows=16,
         cols=12,
-        weights=FixedPoint(8, 7),
-        inputs=FixedPoint(6, 3),
-        slice_bits=2,
-        dac=Dac(3, 0.5),
-        adc=Adc(9, 1e-5),
+        weights=FixedPoint(8, 7, "raise"),
+        inputs=FixedPoint(6, 3, "raise"),
+        slice_bits=(1, 2, 5),
+        stream_bits=(2, 3, 1),
+        signed_inputs=TwosComplementStreams(),
+        dac=Dac(3, 0.5, (0, 0.1, 0.2, 0, -0.1, 0, 0, 0.5)),
+        adc=Adc(9, 1e-5, 0.9, -2.0, (0, 1, -1)),
         g_on=1 / 2e4,
         g_off=1 / (2e4 * 50),
         floor=DigitalFloor(),
         mapping=OffsetColumn(),
         accumulator=None,
+        pack_groups=True,
     )
     assert made.batch == 7
 
@@ -212,9 +230,52 @@ def test_floors_by_name(config, name, kind):
     assert config(f'floor = "{name}"').hardware().floor == kind()
 
 
-@pytest.mark.parametrize(("name", "kind"), [("differential_pair", DifferentialPair), ("offset_column", OffsetColumn)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("differential_pair", DifferentialPair), ("offset_column", OffsetColumn), ("twos_complement", TwosComplement)],
+)
 def test_mappings_by_name(config, name, kind):
     assert config(f'[weights]\nmapping = "{name}"').hardware().mapping == kind()
+
+
+@pytest.mark.parametrize(
+    ("name", "coding"),
+    [
+        ("paper", None),
+        ("two_passes", TwoPasses()),
+        ("twos_complement", TwosComplementStreams()),
+        ("offset", OffsetInputs()),
+    ],
+)
+def test_signed_inputs_by_name(config, name, coding):
+    assert config(f'[inputs]\nsigned = "{name}"').hardware().signed_inputs == coding
+
+
+@pytest.mark.parametrize(
+    ("text", "full_scale"), [("2e-5", 2e-5), ("1", 1.0), ('"worst_case"', WorstCase())], ids=["small", "whole", "words"]
+)
+def test_full_scales_by_number_or_name(config, text, full_scale):
+    assert config(f"[adc]\nfull_scale = {text}").hardware().adc == Adc(14, full_scale)
+
+
+@pytest.mark.parametrize(("bits", "width"), [(1, 4), (9, 4), (16, 3), (5, 8)])
+def test_words_need_not_be_whole_multiples_of_their_digits(config, bits, width):
+    made = config(f"[weights]\nbits = {bits}\nslice_bits = {width}\n[inputs]\nbits = {bits}\nstream_bits = {width}")
+    hardware = made.hardware()
+    assert (hardware.weights.bits, hardware.inputs.bits, hardware.slice_bits) == (bits, bits, width)
+    assert hardware.dac == Dac(width)
+
+
+def test_the_widest_stream_is_the_dacs(config):
+    made = config("[inputs]\nbits = 8\nstream_bits = [1, 3, 4]\nv_max = 0.3")
+    assert made.hardware().dac == Dac(4, 0.3)
+    assert made.inputs.levels() == pytest.approx(np.linspace(0, 0.3, 16))
+
+
+def test_the_levels_of_a_dac_are_those_that_it_drives(config):
+    made = config("[inputs]\nstream_bits = 2\nv_max = 0.3\ndac_inl = [0, 0.5, -0.5, 0]")
+    assert made.inputs.levels() == pytest.approx([0, 0.15, 0.15, 0.3])
+    assert made.inputs.levels() == pytest.approx(window(made.hardware()).every_voltage().tolist())
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
@@ -323,6 +384,21 @@ def test_numbers_may_be_written_in_every_way_of_yaml(config, text, value):
         ('[layers]\ndigital = "fc"', "`layers.digital` must be a list; got 'fc'."),
         ("[layers]\ndigital = [1]", "`layers.digital` must be text in quotes; got 1."),
         ("[emulator]\nfile = 3", "`emulator.file` must be text in quotes; got 3."),
+        ("calibration = 3", "`calibration` must be text in quotes; got 3."),
+        (
+            '[weights]\nslice_bits = "4"',
+            "`weights.slice_bits` must be a whole number or a list of whole numbers; got '4'.",
+        ),
+        ('[weights]\nslice_bits = [4, "4"]', "`weights.slice_bits` must be a whole number; got '4'."),
+        (
+            "[inputs]\nstream_bits = true",
+            "`inputs.stream_bits` must be a whole number or a list of whole numbers; got True.",
+        ),
+        ("[inputs]\ndac_inl = 0.5", "`inputs.dac_inl` must be a list; got 0.5."),
+        ("[adc]\nfull_scale = true", "`adc.full_scale` must be a number or 'worst_case'; got True."),
+        ("[adc]\nfull_scale = inf", "`adc.full_scale` must be a finite number; got inf."),
+        ("[adc]\ninl = [0, nan]", "`adc.inl` must be a finite number; got nan."),
+        ("[layers]\npack_groups = 1", "`layers.pack_groups` must be true or false; got 1."),
         ("[cell]\ndevice = 1", "`cell.device` must be 'sinh' or 'ohmic'; got 1."),
         ("crossbar = 64", "`crossbar` must be a table of fields; got 64."),
         ("adc = 14", '`adc` must be a table of fields or "none"; got 14.'),
@@ -348,6 +424,20 @@ def test_a_value_of_the_wrong_type_is_refused_in_one_line(refusal, text, message
         ('[cell]\ndevice = "cubic"', "`cell.device` must be 'sinh' or 'ohmic'; got 'cubic'."),
         ("[weights]\nbits = 17", "`weights.bits` must be at most 16; got 17."),
         ("[weights]\nslice_bits = 9", "`weights.slice_bits` must be at most 8; got 9."),
+        ("[weights]\nbits = 0", "`weights.bits` must be at least 1; got 0."),
+        ("[weights]\nslice_bits = [8, 9]", "`weights.slice_bits` must be at most 8; got 9."),
+        ("[inputs]\nstream_bits = [0, 4]", "`inputs.stream_bits` must be at least 1; got 0."),
+        (
+            '[weights]\nmapping = "pair"',
+            "`weights.mapping` must be 'differential_pair', 'offset_column' or 'twos_complement'; got 'pair'.",
+        ),
+        (
+            '[inputs]\nsigned = "no"',
+            "`inputs.signed` must be 'paper', 'two_passes', 'twos_complement' or 'offset'; got 'no'.",
+        ),
+        ('[inputs]\noverflow = "wrap"', "`inputs.overflow` must be 'saturate' or 'raise'; got 'wrap'."),
+        ('[adc]\nfull_scale = "worst"', "`adc.full_scale` must be 'worst_case' or a number; got 'worst'."),
+        ("[adc]\ngain = 0", "`adc.gain` must be above 0; got 0."),
         ("[inputs]\nv_max = 0.0", "`inputs.v_max` must be above 0; got 0.0."),
         ("[adc]\nbits = 33", "`adc.bits` must be at most 32; got 33."),
         ("[adc]\nfull_scale = 0", "`adc.full_scale` must be above 0; got 0."),
@@ -373,9 +463,29 @@ def test_a_value_out_of_range_is_refused_in_one_line(refusal, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[weights]\nslice_bits = 3", "`weights`: slice_bits must divide bits = 16; got 3. Possible: 1, 2, 4, 8."),
-        ("[weights]\nbits = 9", "`weights`: slice_bits must divide bits = 9; got 4. Possible: 1, 3."),
-        ("[inputs]\nstream_bits = 5", "`inputs`: stream_bits must divide bits = 16; got 5. Possible: 1, 2, 4, 8."),
+        (
+            "[weights]\nslice_bits = [4, 8]",
+            "`slice_bits=(4, 8)`: Digits of (4, 8) bits make up 12 bits, but the word has 16.",
+        ),
+        ("[weights]\nslice_bits = []", "`slice_bits=()`: Digits of () bits make up 0 bits, but the word has 16."),
+        (
+            "[inputs]\nstream_bits = [4, 8]",
+            "`stream_bits=(4, 8)`: Digits of (4, 8) bits make up 12 bits, but the word has 16.",
+        ),
+        (
+            '[inputs]\nstream_bits = [8, 8]\nsigned = "twos_complement"',
+            "`stream_bits=(8, 8)`: In two's complement the last digit is the sign bit, of 1 bit; got digits of (8, 8) "
+            "bits.",
+        ),
+        (
+            "[inputs]\ndac_inl = [0, 0.1]",
+            "`inputs`: `Dac(inl=...)` needs 16 finite deviations, one per level; got 2.",
+        ),
+        (
+            "[inputs]\nstream_bits = 1\ndac_inl = [0.1, 0]",
+            "`inputs`: `Dac(inl=...)` must begin with 0, since digit 0 drives no voltage; got 0.1.",
+        ),
+        ("[adc]\ninl = [0]", "`adc`: `Adc(inl=...)` needs at least 2 finite deviations; got (0.0,)."),
         (
             "[preprocess]\ndeviation = [1, 0, 1]",
             f"`preprocess`: `deviation` and `scale` must not be 0; got (1.0, 0.0, 1.0) and {1 / 255}.",
@@ -424,7 +534,10 @@ def test_a_window_that_overflows_is_refused_when_the_file_is_read(refusal):
         ("[crossbar]\nr_on = 3", "`crossbar.r_on` is not a field. Did you mean 'cell.r_on'?"),
         ("stream_bits = 3", "`stream_bits` is not a field. Did you mean 'inputs.stream_bits'?"),
         ("bits = 3", "`bits` is not a field. Did you mean 'adc.bits' or 'accumulator.bits' or 'weights.bits' or"),
-        ("zzz = 3", "`zzz` is not a field. Possible: adc, accumulator, floor, outside, batch, crossbar, cell,"),
+        ("zzz = 3", "`zzz` is not a field. Possible: adc, accumulator, floor, outside, calibration, batch,"),
+        ("[inputs]\ndac = [0]", "`inputs.dac` is not a field. Did you mean 'dac_inl'?"),
+        ("[inputs]\nsign = 'paper'", "`inputs.sign` is not a field. Did you mean 'signed'?"),
+        ("pack_groups = true", "`pack_groups` is not a field. Did you mean 'layers.pack_groups'?"),
         ("[AdcSection]\nbits = 3", "`AdcSection` is not a field. Possible: adc, accumulator,"),
         ("[crossbar.rows]\nvalue = 3", "`crossbar.rows` must be a whole number; got {'value': 3}."),
         ("'crossbar.rows' = 3", "`crossbar.rows` is not a field."),
@@ -569,3 +682,42 @@ def test_layers_stay_digital_by_name(config, network, patterns, digital):
 def test_a_name_that_no_layer_has_is_refused(config, network, pattern, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         config(f'[layers]\ndigital = ["fc", "{pattern}"]').layer_config(network)
+
+
+# Calibration
+
+
+@pytest.fixture
+def calibrated(tmp_path, network):
+    """A layer, its calibration, and the file of that in a folder beside the configuration."""
+    network = network["fc"]
+    calibration = calibrate(network, [torch.ones(2, 4)], EvaluationConfig().hardware(), adc=AdcScale())
+    calibration.save(tmp_path / "formats" / "fc.json")
+    return network, calibration
+
+
+def test_a_calibration_beside_the_configuration_gives_formats_and_full_scales(config, tmp_path, calibrated):
+    network, calibration = calibrated
+    made = config('calibration = "formats/fc.json"\n[adc]\nbits = 9')
+    hardware = made.layer_config(network, tmp_path)("", network)
+    found = calibration.layers[""]
+    assert (hardware.weights, hardware.inputs) == (found.weights, found.inputs)
+    assert hardware.adc == Adc(9, found.full_scale)
+    assert hardware.rows == 64
+    assert made.hardware().weights == FixedPoint(16, 13)
+
+
+def test_layers_stay_digital_with_a_calibration(config, tmp_path, calibrated):
+    network = nn.Sequential(calibrated[0], nn.Linear(2, 2))
+    calibrate(network, [torch.ones(2, 4)], HardwareConfig()).save(tmp_path / "both.json")
+    settings = config('calibration = "both.json"\n[layers]\ndigital = ["1"]').layer_config(network, tmp_path)
+    assert settings("0", network[0]) is not None
+    assert settings("1", network[1]) is None
+
+
+def test_a_calibration_of_another_network_is_refused_before_any_work(config, tmp_path, calibrated):
+    made = config('calibration = "formats/fc.json"')
+    with pytest.raises(ValueError, match=r"other values in 2 of 2 weights and buffers \['weight', 'bias'\]"):
+        made.layer_config(nn.Linear(4, 2), tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"There is no calibration file .*fc\.json"):
+        made.layer_config(calibrated[0], tmp_path / "elsewhere")

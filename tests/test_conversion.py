@@ -5,6 +5,8 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from geniex import conversion
 from geniex.circuit.spec import CrossbarSpec
@@ -98,6 +100,40 @@ def test_a_network_may_be_a_single_layer(digital, kind):
     analog = convert(digital, Ideal(), CONFIG)
     assert type(analog) is kind
     assert analog.weight is not digital.weight
+
+
+MAPPED = [
+    nn.Linear(3, 2),
+    NonDynamicallyQuantizableLinear(3, 2),
+    *(kind(3, 2, 1) for kind in (nn.Conv1d, nn.Conv2d, nn.Conv3d)),
+    *(kind(3, 2, 1) for kind in (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)),
+    *(kind(3, 2) for kind in (nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell, nn.GRUCell)),
+    nn.MultiheadAttention(4, 2),
+]
+
+
+@pytest.mark.parametrize("layer", MAPPED, ids=lambda layer: type(layer).__name__)
+def test_every_type_has_its_analog_version_with_the_same_parameters(layer):
+    analog = convert(nn.Sequential(layer), Ideal(), CONFIG)[0]
+    assert type(analog).__name__ == f"Analog{type(layer).__name__.replace('NonDynamicallyQuantizable', '')}"
+    assert sorted(analog.state_dict()) == sorted(layer.state_dict())
+    assert analog.training == layer.training
+
+
+def test_look_ups_stay_digital():
+    analog = convert(nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5)), Ideal(), CONFIG)
+    assert kinds(analog) == ["Embedding", "AnalogLinear"]
+
+
+def test_a_weight_tied_to_an_embedding_stays_tied():
+    digital = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5))
+    digital[1].weight = digital[0].weight
+    analog = convert(digital, Ideal(), CONFIG)
+    assert analog[1].weight is analog[0].weight
+    before = analog(torch.tensor([1]))
+    with torch.no_grad():
+        analog[0].weight.mul_(0.5)
+    assert not torch.equal(analog(torch.tensor([1])), before)
 
 
 def test_a_layer_used_twice_stays_one_layer():
@@ -228,6 +264,60 @@ def test_the_remedy_works(layer):
     digital = nn.ModuleDict({"body": nn.Sequential(nn.Linear(2, 2), layer)})
     analog = convert(digital, Ideal(), lambda name, module: None if name == "body.1" else CONFIG)
     assert kinds(analog["body"]) == ["AnalogLinear", type(layer).__name__]
+
+
+@pytest.mark.parametrize("layer", [nn.LazyLinear(2), nn.LazyConv1d(2, 1)], ids=lambda layer: type(layer).__name__)
+def test_a_lazy_layer_must_have_run(layer):
+    digital = nn.Sequential(layer)
+    expected = rf"Layer `0` \({type(layer).__name__}\) has no weights yet. Run the network once"
+    with pytest.raises(ValueError, match=expected):
+        convert(digital, Ideal(), CONFIG)
+    digital(torch.rand(1, 3, 3))
+    assert isinstance(convert(digital, Ideal(), CONFIG)[0], AnalogLayer)
+
+
+PARAMETRIZED = {
+    "weight norm": (nn.Linear(3, 3), parametrizations.weight_norm),
+    "spectral norm": (nn.Conv1d(3, 3, 1), parametrizations.spectral_norm),
+    "of a registered type": (nn.GRUCell(3, 3), lambda cell: parametrizations.orthogonal(cell, "weight_hh")),
+}
+
+
+@pytest.mark.parametrize(("layer", "parametrize_it"), PARAMETRIZED.values(), ids=PARAMETRIZED)
+def test_a_parametrized_layer_is_named_with_a_remedy(layer, parametrize_it):
+    digital = nn.Sequential(nn.Linear(3, 3), parametrize_it(copy.deepcopy(layer)))
+    name = "weight_hh" if isinstance(layer, nn.GRUCell) else "weight"
+    with pytest.raises(ValueError, match=rf"Layer `1` \(.*\) computes its {name} .*returns None for '1'"):
+        convert(digital, Ideal(), CONFIG)
+    assert kinds(convert(digital, Ideal(), lambda key, module: None if key == "1" else CONFIG))[0] == "AnalogLinear"
+    parametrize.remove_parametrizations(digital[1], name)
+    assert isinstance(convert(digital, Ideal(), CONFIG)[1], AnalogLayer)
+
+
+def pruned(layer):
+    return prune.l1_unstructured(layer, "weight", 0.5)
+
+
+HOOKED = {
+    "prune": (pruned, lambda layer: prune.remove(layer, "weight")),
+    "spectral norm": (torch.nn.utils.spectral_norm, torch.nn.utils.remove_spectral_norm),
+}
+
+
+@pytest.mark.parametrize(("hook", "remove"), HOOKED.values(), ids=HOOKED)
+def test_a_layer_whose_weight_comes_from_a_hook_is_named_with_a_remedy(hook, remove):
+    digital = nn.Sequential(hook(nn.Linear(3, 3)))
+    with pytest.raises(ValueError, match=r"Layer `0` \(Linear\) computes its weight in a hook.*`prune.remove`"):
+        convert(digital, Ideal(), CONFIG)
+    remove(digital[0])
+    assert type(convert(digital, Ideal(), CONFIG)[0]) is AnalogLinear
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+def test_the_old_weight_norm_is_named_with_a_remedy():
+    digital = nn.Sequential(torch.nn.utils.weight_norm(nn.LSTM(3, 3), "weight_hh_l0"))
+    with pytest.raises(ValueError, match=r"Layer `0` \(LSTM\) computes its weight_hh_l0 in a hook"):
+        convert(digital, Ideal(), CONFIG)
 
 
 @pytest.mark.parametrize("digital", [nn.ReLU(), nn.Sequential(nn.BatchNorm2d(3)), nn.Sequential()])

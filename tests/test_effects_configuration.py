@@ -7,6 +7,7 @@ import torch
 
 from geniex.configuration import EvaluationConfig, read_config, template
 from geniex.configuration.effects import EffectSection
+from geniex.loading import MODELS, load_models
 from geniex.models.effects import (
     AbsoluteSpread,
     Drift,
@@ -23,6 +24,7 @@ from geniex.models.effects import (
     ThermalNoise,
     Wrapper,
 )
+from geniex.models.guard import RangeGuard
 from geniex.models.ideal import Ideal
 from geniex.models.randomness import generators
 
@@ -157,6 +159,19 @@ def test_every_field_counts(tmp_path, name):
     if name == "drift_time":
         changed = EVERYTHING.replace(line[0], "drift_time = 2000")
     assert described(changed) != described(EVERYTHING)
+
+
+def test_every_model_has_the_effects_and_the_guard_of_the_configuration(tmp_path):
+    text = 'outside = "warn"\n[cell]\nr_on = 2e5\non_off = 5.0\n[effects]\nstuck_on = 0.1\nflicker = 0.1\n'
+    models = load_models(list(MODELS), config(tmp_path, text), tmp_path)
+    assert models.pop("digital") is None
+    for model in models.values():
+        assert isinstance(model, StuckCells)
+        assert isinstance(model.model, ReadNoise)
+        assert (model.g_on, model.g_off) == pytest.approx((5e-6, 1e-6))
+        assert model.guard == model.model.model.guard == RangeGuard("warn")
+    every = [generator for model in models.values() for generator in generators(model)]
+    assert len(set(map(id, every))) == 2 * len(models)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,15 @@
 """Folded networks compute what the ones with batch norms do, and nothing is folded that must not be."""
 
+import jaxtyping
 import pytest
 import torch
 from torch import nn
 
-from geniex.folding import fold_batch_norm
+from geniex.conversion import convert
+from geniex.folding import FoldedBatchNorm1d, fold_batch_norm
+from geniex.functional import HardwareConfig
+from geniex.models.ideal import Ideal
+from geniex.networks import resnet20_cifar100
 
 
 class Block(nn.Module):
@@ -84,8 +89,56 @@ def test_layers_that_are_used_elsewhere_keep_their_batch_norm():
     folded, x = fold_batch_norm(network), torch.randn(5, 4, dtype=torch.float64)
     assert isinstance(folded.norm_a, nn.BatchNorm1d)
     assert isinstance(folded.norm_b, nn.BatchNorm1d)
-    assert isinstance(folded.norm_c, nn.Identity)
+    assert isinstance(folded.norm_c, FoldedBatchNorm1d)
     torch.testing.assert_close(folded(x), network(x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.fixture
+def _unchecked_shapes():
+    """The tests' check of annotations knows tensors alone, and torch.fx traces with stand-ins."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("_unchecked_shapes")
+@torch.no_grad()
+def test_resnet20_is_the_same_network_without_batch_norms():
+    network, x = lively(resnet20_cifar100()), torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    folded = fold_batch_norm(network)
+    assert norms(network) == 19
+    assert norms(folded) == 0
+    torch.testing.assert_close(folded(x), network(x), rtol=1e-9, atol=1e-9 * network(x).abs().max().item())
+
+
+@torch.no_grad()
+def test_on_crossbars_weights_have_their_scale():
+    """The shift of the batch norm is in the bias, which stays digital; its scale is on the crossbars."""
+    network = lively(nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3)))
+    analog = convert(fold_batch_norm(network), Ideal(), HardwareConfig(adc=None, accumulator=None))
+    x = torch.rand(2, 2, 5, 5, dtype=torch.float64)
+    # sums of 18 products, numbers truncated by 2^-12 and 2^-13
+    torch.testing.assert_close(analog(x), network(x), rtol=0, atol=18 * 2**-11)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(nn.Linear(4, 4), (5, 4, 4)), (nn.Conv1d(4, 4, 3, padding=1), (4, 4))],
+    ids=["linear", "conv1d"],
+)
+def test_outputs_whose_channel_is_elsewhere_are_refused(layer, shape):
+    """A `BatchNorm1d` takes dimension 1 for channels: of (entry, step, feature), and of one image (channel, length)."""
+    folded = fold_batch_norm(lively(nn.Sequential(layer, nn.BatchNorm1d(4))))
+    found = str(shape).replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(ValueError, match=rf"for inputs of \d dimensions; got shape {found}"):
+        folded(torch.ones(shape, dtype=torch.float64))
+
+
+def test_what_is_folded_can_be_traced_again():
+    network = lively(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 3), nn.BatchNorm1d(3)))
+    folded = fold_batch_norm(network)
+    with pytest.raises(ValueError, match="has no batch norm"):
+        fold_batch_norm(folded)
 
 
 def test_nothing_to_fold_is_an_error():

@@ -13,7 +13,6 @@ from torch import nn
 
 from geniex import presets
 from geniex.circuit.spec import CrossbarSpec
-from geniex.configuration.effects import EffectSection
 from geniex.configuration.evaluation import EmulatorSection, EvaluationConfig
 from geniex.configuration.sections import CellSection, CrossbarSection
 from geniex.devices import Ohmic, Sinh
@@ -21,12 +20,9 @@ from geniex.devices.description import describe_device
 from geniex.emulation import EmulatorCard, save
 from geniex.loading import MODELS, load_models, load_network
 from geniex.models.circuit import Circuit
-from geniex.models.effects import ReadNoise, StuckCells
 from geniex.models.geniex import Geniex, Scaling
-from geniex.models.guard import RangeGuard
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
-from geniex.models.randomness import generators
 from geniex.models.reduced import ReducedOrder
 from geniex.networks import ResNet20
 from geniex.window import Window
@@ -321,22 +317,6 @@ def test_an_absolute_path_of_an_emulator_is_not_relative_to_the_folder(tmp_path)
     write_emulator(tmp_path / "tiny.safetensors")
     loaded = load_models(["geniex"], config_for(file=str(tmp_path / "tiny.safetensors")), tmp_path / "elsewhere")
     assert isinstance(loaded["geniex"], Geniex)
-
-
-def test_every_model_has_the_effects_and_the_guard_of_the_configuration(tmp_path):
-    write_emulator(tmp_path / "tiny.safetensors")
-    config = config_for(r_on=2e5, on_off=5.0).model_copy(
-        update={"effects": EffectSection(stuck_on=0.1, flicker=0.1), "outside": "warn"}
-    )
-    models = load_models(list(MODELS), config, tmp_path)
-    assert models.pop("digital") is None
-    for model in models.values():
-        assert isinstance(model, StuckCells)
-        assert isinstance(model.model, ReadNoise)
-        assert (model.g_on, model.g_off) == pytest.approx((5e-6, 1e-6))
-        assert model.guard == model.model.model.guard == RangeGuard("warn")
-    every = [generator for model in models.values() for generator in generators(model)]
-    assert len(set(map(id, every))) == 2 * len(models)
 
 
 @pytest.mark.parametrize(

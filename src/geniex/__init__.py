@@ -45,8 +45,12 @@ from geniex.layers import (
     AnalogConvTranspose1d,
     AnalogConvTranspose2d,
     AnalogConvTranspose3d,
+    AnalogGRU,
     AnalogLayer,
     AnalogLinear,
+    AnalogLSTM,
+    AnalogMultiheadAttention,
+    AnalogRNN,
 )
 from geniex.mapping import DifferentialPair, Mapping, OffsetColumn, TwosComplement
 from geniex.models.base import CrossbarModel, Read
@@ -86,8 +90,12 @@ __all__ = [
     "AnalogConvTranspose1d",
     "AnalogConvTranspose2d",
     "AnalogConvTranspose3d",
+    "AnalogGRU",
+    "AnalogLSTM",
     "AnalogLayer",
     "AnalogLinear",
+    "AnalogMultiheadAttention",
+    "AnalogRNN",
     "Calibration",
     "Chip",
     "Circuit",

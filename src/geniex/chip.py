@@ -101,7 +101,10 @@ class Chip:
         })  # fmt: skip
         header = {"format": FORMAT, "chip": about, "sha256": _digest(about, tensors)}
         with replacing(Path(path)) as beside:
+            beside.touch()
+            mode = beside.stat().st_mode
             save_file(tensors, beside, metadata=header)
+            beside.chmod(mode)  # safetensors lets nobody else read its files
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, fx, nn
 
-__all__ = ["fold_batch_norm"]
+__all__ = ["FoldedBatchNorm1d", "fold_batch_norm"]
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _BEFORE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
@@ -26,7 +26,7 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
     Args:
         network: any module that `torch.fx` can trace; it is not changed. Names stay as they are; a folded batch norm
-            becomes an `nn.Identity`.
+            becomes an `nn.Identity`, or a `FoldedBatchNorm1d`, which looks after the shape of its inputs.
 
     Raises:
         ValueError: if the network cannot be traced, or nothing can be folded.
@@ -44,14 +44,45 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
         assert isinstance(norm, _NORMS)
         _fold(layer, norm)
         parent, _, child = name.rpartition(".")
-        setattr(network.get_submodule(parent), child, nn.Identity())
+        instead = FoldedBatchNorm1d(layer) if isinstance(norm, nn.BatchNorm1d) else nn.Identity()
+        setattr(network.get_submodule(parent), child, instead.eval())
     return network
+
+
+class FoldedBatchNorm1d(nn.Module):
+    """Stands where a `BatchNorm1d` was; its channel was dimension 1 of inputs of 2 or 3 dimensions alike.
+
+    After a linear layer that is the layer's output only with 2 dimensions, after a convolution only with 3.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        """Stand behind `layer`, which the batch norm is part of."""
+        super().__init__()
+        self.dimensions = 2 if isinstance(layer, nn.Linear) else 3
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input.
+
+        Raises:
+            ValueError: if the batch norm would not have normalized what the layer makes.
+        """
+        if x.dim() != self.dimensions:
+            raise ValueError(
+                f"This batch norm was folded into the layer before it, for inputs of {self.dimensions} dimensions; got "
+                f"shape {tuple(x.shape)}. Convert the network without `fold_batch_norm`."
+            )
+        return x
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, FoldedBatchNorm1d) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _pairs(network: nn.Module) -> Iterator[tuple[nn.Module, str]]:
     """Layers, and the names of the batch norms that follow them and nothing else."""
     try:
-        graph = fx.Tracer().trace(network)
+        graph = _Tracer().trace(network)
     except Exception as error:  # the network is the user's: tracing runs it
         raise ValueError(
             f"{type(network).__name__} cannot be traced by torch.fx ({type(error).__name__}: {error}). Fold the parts "

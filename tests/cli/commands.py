@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from geniex import cli
 
 COMMANDS = tuple(
-    "demo evaluate program chip solve spice record dataset train info card fit-device pack template".split()
+    "demo evaluate calibrate program chip solve spice record dataset train info card fit-device pack template".split()
 )
 MODELS = ("digital", "ideal", "linear", "geniex", "reduced", "circuit")
 CONSOLE_SCRIPT = Path(sys.executable).with_name("geniex")

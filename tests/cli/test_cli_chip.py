@@ -116,6 +116,21 @@ def test_a_chip_is_evaluated_the_same_each_time_and_as_when_it_was_written(scatt
     assert results()["provenance"]["chip"] == results("elsewhere")["provenance"]["chip"]
 
 
+def test_a_calibrated_network_is_written_and_read_and_its_digits_are_others(scattered):
+    Path("elsewhere").mkdir()
+    succeed(*PROGRAM[:1], "before", *PROGRAM[2:])
+    succeed("calibrate", *PROGRAM[2:], "--data", "data.npz", "--images", 8, "--out", "elsewhere/calibration.json")
+    Path("elsewhere/run.toml").write_text(f'calibration = "calibration.json"\n{EVALUATION}{EFFECTS}')
+    program, evaluate = (
+        [arg.replace("run.toml", "elsewhere/run.toml") for arg in args] for args in (PROGRAM, EVALUATE)
+    )
+    succeed(*program)
+    for _ in range(2):
+        succeed(*evaluate, "--models", "digital,ideal", "--chip", "chip.safetensors")
+        assert models()[1]["agreement"] > 0.5
+    assert "in layer `0`, weights = FixedPoint" in fail(*evaluate, "--models", "ideal", "--chip", "before")
+
+
 def test_a_chip_with_effects_is_read_without_them_in_the_configuration(scattered):
     succeed(*PROGRAM)
     found = []
@@ -141,7 +156,7 @@ def test_a_chip_with_effects_is_read_without_them_in_the_configuration(scattered
         (["program", "data.npz/chip", *PROGRAM[2:]], "data.npz/chip cannot be written"),
         ([*PROGRAM, "--weights", "none.pt"], "There is no weights file none.pt."),
         (["program", "chip", "--weights", "w.pt"], "`--weights` needs `--network`"),
-        (["program", "chip", "--network", "my_tiny_network:with_lstm", "--config", "run.toml"], "Layer `lstm`"),
+        (["program", "chip", "--network", "my_tiny_network:mak"], "The network 'my_tiny_network:mak' cannot be found"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_message(workspace, args, message):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from geniex.circuit.spec import CrossbarSpec
 from geniex.conversion import convert
 from geniex.converters import Dac
-from geniex.digital import FixedPoint
+from geniex.digital import FixedPoint, Scaled
 from geniex.functional import HardwareConfig
 from geniex.layers import AnalogMultiheadAttention
 from geniex.models.effects import ProgrammingError, RelativeSpread
@@ -212,13 +212,13 @@ CHANGES = {
 @pytest.mark.parametrize("attention", [None, CONFIG], ids=["digital products", "products on arrays"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_any_change_a_layer_equals_a_fresh_one(options, change, attention):
-    layer = digital(**options)
-    network, inputs = convert(layer, LOSSY, CONFIG, attention=attention), inputs_of(layer, 1)
+    layer, model = digital(**options), LOSSY if attention is None else Ideal()  # LOSSY takes long to write
+    network, inputs = convert(layer, model, CONFIG, attention=attention), inputs_of(layer, 1)
     before = network(*inputs)[0]
     network = CHANGES[change](network, inputs)
     layer.load_state_dict(network.state_dict())  # names are those of PyTorch
     found = network(*inputs)[0]
-    assert torch.equal(found, convert(layer, LOSSY, CONFIG, attention=attention)(*inputs)[0])
+    assert torch.equal(found, convert(layer, model, CONFIG, attention=attention)(*inputs)[0])
     if change in ("load_state_dict", "optimizer step"):
         assert not torch.equal(found, before)
 
@@ -352,6 +352,27 @@ def test_heads_that_share_keys_share_their_arrays(monkeypatch):
     assert len(written) == 1 + 2 * 4  # the projection; keys and values of 2 heads of 2 sequences
 
 
+def test_heads_that_share_keys_broadcast_their_batch():
+    module = attention_only(enable_gqa=True)
+    query, key, value = signed(2, 4, 4, 4), signed(1, 2, 5, 4), signed(1, 2, 5, 4)
+    found = convert(module, Ideal(), PRECISE, attention=PRECISE)(query, key, value)
+    expected = module(query, key.expand(2, -1, -1, -1), value.expand(2, -1, -1, -1))
+    torch.testing.assert_close(found, expected, rtol=0, atol=16 * 2**-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4, 4), (4, 4)])
+def test_heads_that_cannot_be_shared_evenly_are_refused(shape):
+    network = convert(attention_only(enable_gqa=True), Ideal(), CONFIG, attention=CONFIG)
+    with pytest.raises(ValueError, match=rf"query heads .* divide; got shapes \(2, 6, 4, 4\), \({str(shape)[1:-1]}\)"):
+        network(signed(2, 6, 4, 4), signed(*shape), signed(*shape))
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 4, 4), (2, 0, 4, 4)])
+def test_a_batch_may_be_empty(shape):
+    network = convert(attention_only(), Ideal(), CONFIG, attention=CONFIG)
+    assert network(*signed(3, *shape)).shape == shape
+
+
 def test_leading_dimensions_broadcast():
     module = attention_only()
     query, key, value = signed(3, 1, 4, 4), signed(2, 5, 4), signed(5, 4)
@@ -412,6 +433,12 @@ def test_a_network_without_attention_is_refused_when_it_runs():
     network = convert(nn.Sequential(nn.Linear(4, 4)), Ideal(), CONFIG, attention=CONFIG)
     with pytest.raises(ValueError, match=r"Sequential computed no attention.*`scaled_dot_product_attention`"):
         network(torch.zeros(1, 4))
+
+
+def test_arrays_with_a_step_per_channel_are_refused():
+    channels = HardwareConfig(7, 6, Scaled(8, (0.1, 0.2, 0.3)), NUMBER)
+    with pytest.raises(ValueError, match=r"`attention`: Keys and values need one step .* got `weights` with 3 steps"):
+        convert(attention_only(), Ideal(), CONFIG, attention=channels)
 
 
 def test_a_model_of_other_arrays_is_refused_by_name():

@@ -171,3 +171,18 @@ def test_networks_can_be_trained_on_crossbars(name):
             found, expected = analog.get_parameter(key).grad, parameter.grad
             # weights of order 0.02 are truncated by 2^-12; 1e-8: of a key's bias, the gradient is 0
             assert (found - expected).norm() < 0.03 * expected.norm() + 1e-8, key
+
+
+def test_a_subclass_of_conv1d_is_refused_by_name():
+    class Scaled(transformers.pytorch_utils.Conv1D):
+        """Computes something else."""
+
+    digital = nn.Sequential(nn.Linear(2, 2), Scaled(3, 2))
+    with pytest.raises(ValueError, match=r"Layer `1` is a Scaled, which has no analog version.*`register_layer`"):
+        convert(digital, Ideal(), CONFIG)
+
+
+def test_conv1d_refuses_other_sizes():
+    layer = convert(transformers.pytorch_utils.Conv1D(3, 2), Ideal(), CONFIG)
+    with pytest.raises(ValueError, match=r"takes 2 features; got an input of shape \(4, 3\)"):
+        layer(torch.zeros(4, 3))

@@ -123,7 +123,7 @@ class Calibration:
         if config is None or layer is None:
             if config is not None and name in self.digital:
                 raise ValueError(
-                    f"Layer `{name}` was digital when the network was calibrated, and now it has a configuration. "
+                    f"{_called(name)} was digital when the network was calibrated, and now it has a configuration. "
                     "Calibrate again, or leave it digital."
                 )
             return None
@@ -218,7 +218,7 @@ def _check_hardware(name: str, layer: CalibratedLayer, config: HardwareConfig) -
         found, bits = getattr(layer, numbers), getattr(config, numbers).bits
         if found is not None and found.bits != bits:
             raise ValueError(
-                f"Layer `{name}` was calibrated for {numbers} of {found.bits} bits; its configuration has {bits}. "
+                f"{_called(name)} was calibrated for {numbers} of {found.bits} bits; its configuration has {bits}. "
                 "Calibrate again."
             )
     if layer.full_scale is None:
@@ -229,4 +229,8 @@ def _check_hardware(name: str, layer: CalibratedLayer, config: HardwareConfig) -
     )
     different = differences(before, now)
     if different:
-        raise ValueError(f"The ADC of layer `{name}` was calibrated for other hardware: {different}. Calibrate again.")
+        raise ValueError(f"{_called(name)} was calibrated with another ADC or crossbar: {different}. Calibrate again.")
+
+
+def _called(name: str) -> str:
+    return f"Layer `{name}`" if name else "The network"

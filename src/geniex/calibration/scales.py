@@ -19,6 +19,7 @@ from geniex.models.ideal import Ideal
 
 __all__ = ["AdcScale", "full_scales"]
 
+LEAST = 0.5  # products of levels: a column with less holds nothing but what is left of the floor
 CURRENTS, LEAST_READS = 2**20, 64  # of a layer and of every column that are kept, where a sample is needed
 
 
@@ -94,7 +95,7 @@ def _layer_scale(currents: Currents, name: str, observed: list[list[Observed]], 
             largest = max(largest, float(numbers.largest[in_use].max()))
             samples.append(numbers.sample[:, in_use].reshape(-1))
     numbers = Numbers(np.array([largest]), np.concatenate(samples)[:, None])
-    steps = usable(method.steps(numbers, 0, _top(config)))
+    steps = usable(method.steps(numbers, 0, _top(config))) if largest >= LEAST else None
     return None if steps is None else float(steps[0]) * _top(config) * ampere(config)
 
 
@@ -107,7 +108,9 @@ def _column_scales(
     steps = np.zeros((max(map(len, observed)), max(map(len, uses)), uses[0].shape[1]))
     for in_use, tiles in zip(uses, observed, strict=True):
         for number, tile in enumerate(tiles):
-            found = method.steps(tile.numbers(), 0, _top(config)).reshape(in_use.shape) * in_use
+            numbers = tile.numbers()
+            found = np.where(numbers.largest >= LEAST, method.steps(numbers, 0, _top(config)), 0.0)
+            found = found.reshape(in_use.shape) * in_use
             steps[number, : len(in_use)] = np.maximum(steps[number, : len(in_use)], found)
     whole = usable(steps)
     if whole is None:

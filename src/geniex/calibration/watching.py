@@ -5,12 +5,12 @@ too, and layers see what those before them give in floating point.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from geniex.functional import ProgrammedMatrix, WrittenMatrix
 from geniex.layers import AnalogLayer
 
 __all__ = ["Watch", "analog_layers", "check_batches", "show", "show_again", "watched"]
@@ -19,39 +19,32 @@ Watch = Callable[[str, int, Tensor], None]
 """Called with a layer's name, the number of one of its matrices, and what it is multiplied by (input, row)."""
 
 
-@dataclass(frozen=True)
-class _Matrix:
-    """A matrix that stands for one on crossbars.
-
-    Attributes:
-        which: its number in the layer.
-        w: its weights as they are (row, col).
-    """
-
-    which: int
-    w: Tensor
-
-
 class _Watched:
     """What a layer has in place of its crossbars and its `AnalogMatmul`: floating-point products that are seen."""
 
     def __init__(self, name: str, layer: AnalogLayer, watch: Watch) -> None:
         self.name, self.watch = name, watch
         self.model, self.config = layer.matmul.model, layer.matmul.config
+        self.opened: list[ProgrammedMatrix] = []
 
-    def programmed(self, weights: list[Tensor], matrices: Callable[[], Sequence[Tensor]]) -> list[_Matrix]:
-        return [_Matrix(which, w) for which, w in enumerate(matrices())]
+    def programmed(self, weights: list[Tensor], matrices: Callable[[], Sequence[Tensor]]) -> list[ProgrammedMatrix]:
+        """Matrices on no crossbar at all: weights as they are, in place of integers."""
+        if not self.opened:
+            written = [WrittenMatrix(w.detach(), []) for w in matrices()]
+            self.opened = [ProgrammedMatrix(matrix, self.model, self.config) for matrix in written]
+        return self.opened
 
-    def multiply(self, x: Float[Tensor, "*input row"], programmed: _Matrix) -> Float[Tensor, "*input col"]:
-        inputs = x.reshape(-1, x.shape[-1])
+    def multiply(self, x: Float[Tensor, "*input row"], programmed: ProgrammedMatrix) -> Float[Tensor, "*input col"]:
+        inputs, w = x.reshape(-1, x.shape[-1]), programmed.written.q
         if not torch.isfinite(inputs).all():
             wrong = int((~torch.isfinite(inputs)).sum())
             raise ValueError(f"{wrong} of {inputs.numel()} inputs of layer `{self.name}` are not finite.")
-        self.watch(self.name, programmed.which, inputs)
-        return x @ programmed.w
+        self.watch(self.name, next(k for k, matrix in enumerate(self.opened) if matrix is programmed), inputs)
+        return x @ w
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Drop what was made of the weights."""
+        self.opened = []
 
 
 def analog_layers(network: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:

@@ -73,16 +73,7 @@ def evaluate(
         title=f"{type(network).__name__} on {images.source}",
         version=version("geniex"),
         started=started,
-        provenance={
-            "network": {"type": type(network).__qualname__, "digest": fingerprint(network)},
-            "images": {
-                "source": images.source,
-                "count": len(images),
-                "digest": fingerprint(images.images, images.labels),
-            },
-            "models": digests,
-            "chip": chip,
-        },
+        provenance=_provenance(run, digests),
         config={"hardware": repr(hardware)},
         models=results,
         sample=sample,
@@ -108,6 +99,21 @@ class _Run:
     options: RunOptions
     digest: str
     chip: str | None
+
+
+def _provenance(run: _Run, models: dict[str, str]) -> dict[str, object]:
+    """What was evaluated, with digests."""
+    images = run.images
+    return {
+        "network": {"type": type(run.network).__qualname__, "digest": fingerprint(run.network)},
+        "images": {
+            "source": images.source,
+            "count": len(images),
+            "digest": fingerprint(images.images, images.labels),
+        },
+        "models": models,
+        "chip": run.chip,
+    }
 
 
 @contextmanager

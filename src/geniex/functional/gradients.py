@@ -19,7 +19,7 @@ from geniex.digital import Number, digits, in_steps, quantize, shifts, tile
 from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, input_streams, window
 from geniex.functional.programmed import ProgrammedMatrix, combine, row_tile
 from geniex.functional.reading import RowTile, read_tile
-from geniex.functional.writing import WrittenMatrix, placed
+from geniex.functional.writing import WrittenMatrix, left_out, placed
 from geniex.models.randomness import replaying
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ def _row_tiles(digit: list[Tensor], written: WrittenMatrix, matmul: "AnalogMatmu
             else:
                 g = model.write(g)
             yield row_tile(part, g, model, config)
+    for part in left_out(digit, config):  # they read as 0, but a weight on them moves that
+        g = window(config).conductances(part.level, compute_dtype(model, config))
+        yield row_tile(part, g, model, config)
 
 
 def _passed(x: Tensor, q: Tensor, number: Number) -> Tensor:

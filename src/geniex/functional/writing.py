@@ -17,7 +17,7 @@ from geniex.functional.hardware import HardwareConfig, array_widths, compute_dty
 from geniex.models.base import CrossbarModel
 from geniex.models.randomness import states
 
-__all__ = ["Placed", "WrittenMatrix", "WrittenTile", "crossbars_of", "digits_of", "placed", "write"]
+__all__ = ["Placed", "WrittenMatrix", "WrittenTile", "crossbars_of", "digits_of", "left_out", "placed", "write"]
 
 
 class Placed(NamedTuple):
@@ -83,14 +83,31 @@ def placed(digit: list[Shaped[Tensor, "_ input output"]], config: HardwareConfig
 
     Columns are slice-major from the least significant; arrays follow each other on crossbars of their own.
     """
+    for number, level in enumerate(_levels(digit, config)):
+        yield from _some(number, level, ~_left_out(level, config))
+
+
+def left_out(digit: list[Shaped[Tensor, "_ input output"]], config: HardwareConfig) -> Generator[Placed, None, None]:
+    """The crossbars that `placed` leaves out."""
+    for number, level in enumerate(_levels(digit, config)):
+        yield from _some(number, level, _left_out(level, config))
+
+
+def _levels(digit: list[Tensor], config: HardwareConfig) -> Tensor:
+    """Digits (row tile, crossbar, row, col)."""
     used = config.cols - config.floor.reserved_cols
     crossbars = [tile(tile(array.movedim(0, 1).flatten(1), -2, config.rows), -1, used).movedim(1, 2) for array in digit]
-    levels = torch.nn.functional.pad(torch.cat(crossbars, dim=1), (0, config.floor.reserved_cols))
-    for number, level in enumerate(levels):
-        kept = level.detach().flatten(1).any(-1) | (not config.floor.blank_is_zero)
-        which = kept.nonzero().squeeze(-1)
-        if len(which):
-            yield Placed(number, which, level[which])
+    return torch.nn.functional.pad(torch.cat(crossbars, dim=1), (0, config.floor.reserved_cols))
+
+
+def _left_out(level: Tensor, config: HardwareConfig) -> Tensor:
+    return ~level.detach().flatten(1).any(-1) & config.floor.blank_is_zero
+
+
+def _some(number: int, level: Tensor, chosen: Tensor) -> Generator[Placed, None, None]:
+    which = chosen.nonzero().squeeze(-1)
+    if len(which):
+        yield Placed(number, which, level[which])
 
 
 def crossbars_of(outputs: int, config: HardwareConfig) -> int:

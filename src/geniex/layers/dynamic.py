@@ -65,9 +65,15 @@ class AttentionOnArrays(TorchFunctionMode):
             config: digits, tiles and converters; keys and values are its weights, queries and softmax its inputs.
 
         Raises:
-            ValueError: if the model was made for other crossbars, voltages or conductances.
+            ValueError: if the model was made for other crossbars, voltages or conductances, or weights have a step per
+                channel.
         """
         super().__init__()
+        if isinstance(config.weights.step, tuple):
+            raise ValueError(
+                "Keys and values need one step for all columns of their arrays; got `weights` with "
+                f"{len(config.weights.step)} steps. Use `FixedPoint`, or `Scaled` with a single step."
+            )
         self.matmul, self.attended = AnalogMatmul(model, config), 0
 
     def __torch_function__(
@@ -105,15 +111,18 @@ class AttentionOnArrays(TorchFunctionMode):
             attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
         factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
         weighing = _Weighing(factor, _added(attn_mask, query.dtype), dropout_p)
-        if not enable_gqa:
-            query, key, value = _broadcast(query, key, value)
-        return _attended(self._products, (query, key, value), weighing)[0]
+        if enable_gqa:
+            _check_groups(query, key, value)
+        heads = _broadcast(query, key, value, but=3 if enable_gqa else 2)
+        return _attended(self._products, heads, weighing)[0]
 
     def _products(self, x: Tensor, w: Tensor) -> Tensor:
         """Products of x (*batch, query, row) with w (*batch, row, col), each matrix on arrays of its own.
 
         Where there are fewer matrices than heads in `x`, neighbouring heads share one.
         """
+        if not x.numel() or not w.numel():
+            return x.new_zeros(*x.shape[:-1], w.shape[-1])
         matrices = w.reshape(-1, *w.shape[-2:])
         inputs = x.reshape(len(matrices), -1, x.shape[-1])
         y = [self._product(one, matrix) for one, matrix in zip(inputs, matrices, strict=True)]
@@ -176,6 +185,17 @@ def _added(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, -math.inf)
 
 
-def _broadcast(*heads: Tensor) -> tuple[Tensor, ...]:
-    batch = torch.broadcast_shapes(*(x.shape[:-2] for x in heads))
-    return tuple(x.expand(*batch, *x.shape[-2:]) for x in heads)
+def _broadcast(q: Tensor, k: Tensor, v: Tensor, but: int) -> tuple[Tensor, Tensor, Tensor]:
+    """All with the same leading dimensions, `but` for so many last ones."""
+    batch = torch.broadcast_shapes(*(x.shape[:-but] for x in (q, k, v)))
+    q, k, v = (x.expand(*batch, *x.shape[-but:]) for x in (q, k, v))
+    return q, k, v
+
+
+def _check_groups(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Raise ValueError unless as many heads of `q` share each head of `k`, and of `v`."""
+    if any(x.dim() < 3 for x in (q, k, v)) or q.shape[-3] % k.shape[-3] or q.shape[-3] % v.shape[-3]:
+        raise ValueError(
+            "`enable_gqa=True` needs a number of query heads that those of keys and of values divide; got shapes "
+            f"{', '.join(str(tuple(x.shape)) for x in (q, k, v))}."
+        )
