@@ -7,8 +7,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
@@ -61,57 +59,6 @@ def test_linear_equals_pytorch_on_integers(shape, bias, mapping):
     expected = F.linear(fixed_point(x), fixed_point(linear.weight))
     assert y.shape == (*shape[:-1], 5)
     assert torch.equal(y, expected if linear.bias is None else expected + linear.bias)
-
-
-@st.composite
-def convolutions(draw):
-    """A convolution of every kind that nn.Conv2d offers, and an image size."""
-    pairs = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))  # noqa: E731
-    groups, padding = draw(st.integers(1, 3)), draw(st.one_of(pairs(0, 2), st.sampled_from(["same", "valid"])))
-    conv = nn.Conv2d(
-        groups * draw(st.integers(1, 3)),
-        groups * draw(st.integers(1, 3)),
-        draw(pairs(1, 3)),
-        stride=1 if padding == "same" else draw(pairs(1, 3)),
-        padding=padding,
-        dilation=draw(pairs(1, 2)),
-        groups=groups,
-        bias=draw(st.booleans()),
-        padding_mode=draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
-    )
-    return conv.double(), draw(pairs(5, 8))
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # of the reference
-@settings(deadline=None, max_examples=150)
-@given(case=convolutions(), images=st.integers(0, 3), low=st.sampled_from([-4.0, 0.0]))
-def test_conv2d_equals_pytorch_on_integers(case, images, low):
-    conv, size = case
-    x = torch.empty(images, conv.in_channels, *size, dtype=torch.float64).uniform_(low, 4)
-    on_integers = copy.deepcopy(conv)
-    on_integers.weight, on_integers.bias = nn.Parameter(fixed_point(conv.weight)), None
-    expected = on_integers(fixed_point(x))
-    if conv.bias is not None:
-        expected = expected + conv.bias[:, None, None]
-    assert torch.equal(AnalogConv2d(conv, Ideal(), LOSSLESS)(x), expected)
-
-
-def test_depthwise_convolution_puts_each_channel_on_its_own_crossbars():
-    conv = nn.Conv2d(4, 8, 3, groups=4, padding=1).double()
-    layer = AnalogConv2d(conv, Ideal(), LOSSLESS)
-    assert [tuple(matrix.shape) for matrix in layer.programmed()] == [torch.Size([9, 2])] * 4
-
-
-def test_conv2d_takes_one_image_without_a_batch():
-    layer = AnalogConv2d(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect").double(), lossy_model(), LOSSLESS)
-    x = signed(3, 6, 5)
-    assert torch.equal(layer(x), layer(x.unsqueeze(0)).squeeze(0))
-
-
-def test_a_stride_beyond_the_image_reads_one_patch():
-    conv = nn.Conv2d(1, 1, 1, stride=2, bias=False).double()
-    x = signed(1, 1, 1, 1)
-    assert torch.equal(AnalogConv2d(conv, Ideal(), LOSSLESS)(x), fixed_point(x) * fixed_point(conv.weight))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

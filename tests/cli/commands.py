@@ -67,14 +67,14 @@ def other_size():
     return nn.Sequential(nn.Flatten(), nn.Linear(7, 3))
 
 
-def with_lstm():
+def with_bilinear():
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.lstm, self.fc = nn.LSTM(64, 4, batch_first=True), nn.Linear(4, 3)
+            self.both, self.fc = nn.Bilinear(64, 64, 4), nn.Linear(4, 3)
 
         def forward(self, x):
-            return self.fc(self.lstm(x.flatten(2))[0][:, -1])
+            return self.fc(self.both(x.flatten(2)[:, 0], x.flatten(2)[:, 1]))
 
     return Net()
 """

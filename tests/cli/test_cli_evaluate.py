@@ -34,10 +34,11 @@ def test_evaluate_of_a_users_network_under_every_model(workspace):
         assert nf["low"] <= nf["rmse"] <= nf["high"]
         assert 0 < nf["reads"] <= 20
     errors = [by_name[name]["nf"]["rmse"] for name in ("circuit", "reduced", "linear")]
-    assert errors[0] < 1e-3 < 10 * errors[1] < errors[2]
+    assert errors[0] < 1e-4 < 10 * errors[1] < errors[2]  # float32 where a read of a run is in float32
     assert set(results["sample"]["i_model"]) == set(MODELS[1:])
     assert results["config"]["crossbar"]["rows"] == 4
-    assert results["config"]["adc"] == {"bits": 14, "full_scale": None}
+    assert results["config"]["adc"]["bits"] == 14
+    assert results["config"]["adc"]["full_scale"] is None
     assert results["provenance"]["torch"] == torch.__version__
     assert results["title"] == "Tiny on data.npz, 4 x 5 crossbars at 0.25 V"
     page = Path("out/report.html").read_text()
@@ -156,8 +157,8 @@ BAD_EVALUATIONS = {
         "Sequential does not take images that are prepared to (3, 8, 8)",
     ),
     "unmapped layer": (
-        ["--network", "my_tiny_network:with_lstm"],
-        "Layer `lstm` is a LSTM, which has no analog version.",
+        ["--network", "my_tiny_network:with_bilinear"],
+        "Layer `both` is a Bilinear, which has no analog version.",
     ),
     "a file as folder": (["--out", "run.toml"], "run.toml"),
 }
@@ -174,8 +175,8 @@ def test_bad_evaluations_are_refused_and_nothing_is_computed(workspace, options,
     ("text", "message"),
     [
         (
-            "[weights]\nslice_bits = 3\n",
-            "run.toml cannot be used:\n  `weights`: slice_bits must divide bits = 16; got 3.",
+            "[weights]\nslice_bits = [8, 4]\n",
+            "run.toml cannot be used:\n  `slice_bits=(8, 4)`: Digits of (8, 4) bits make up 12 bits, but the word has 16.",
         ),
         ("[inputs]\nv_max = 0.3\n", "Layer `0`: Geniex holds for v from 0 to 0.25 V, but 0 to 0.3 V was asked for."),
         (

@@ -59,7 +59,8 @@ def product(x, weight, bias):
 
 def next_state(layer, place, x, state):
     """The state after an input, of the layer whose parameters' names end in `place`."""
-    weights = {key.removesuffix(place): value for key, value in layer.named_parameters() if key.endswith(place)}
+    parameters = layer.named_parameters(remove_duplicate=False)
+    weights = {key.removesuffix(place): value for key, value in parameters if key.endswith(place)}
     a = product(x, weights["weight_ih"], weights.get("bias_ih"))
     b = product(state[0], weights["weight_hh"], weights.get("bias_hh"))
     if isinstance(layer, nn.LSTM | nn.LSTMCell):
@@ -234,6 +235,14 @@ def test_all_inputs_of_a_layer_are_one_product(kind, monkeypatch):
 @pytest.mark.parametrize("layer", [kind(3, 4, 2, bidirectional=True) for kind in KINDS], ids=lambda m: name(type(m)))
 def test_parameters_keep_their_names(layer):
     assert list(analog(layer).state_dict()) == list(layer.state_dict())
+
+
+def test_weights_shared_within_a_layer_stay_shared():
+    layer, x = nn.GRU(4, 4, num_layers=2).double(), signed(3, 2, 4)
+    layer.weight_hh_l1 = layer.weight_hh_l0
+    found = analog(layer)
+    assert found.weight_hh_l1 is found.weight_hh_l0
+    check(layer, (found(x)[0].transpose(0, 1), found(x)[1]), x.transpose(0, 1), states_of(layer, 2, zero=True))
 
 
 def test_networks_may_flatten_parameters_and_read_sizes():
