@@ -24,10 +24,10 @@ from geniex.digital import quantize
 from geniex.files import replacing
 from geniex.functional import HardwareConfig, Placed, WrittenMatrix, WrittenTile, crossbars_of, digits_of
 from geniex.hints import differences
-from geniex.layers import AnalogLayer
+from geniex.layers import AnalogLayer, analog_layers
 from geniex.models.randomness import generators
 
-__all__ = ["Chip", "ChipLayer", "Occupancy", "analog_layers", "chip_of", "load_chip", "occupancy"]
+__all__ = ["Chip", "ChipLayer", "Occupancy", "chip_of", "load_chip", "occupancy"]
 
 FORMAT = "geniex-chip/1"
 OF_READING = ("inputs", "dac", "adc", "accumulator", "stream_bits", "signed_inputs")
@@ -177,11 +177,6 @@ def load_chip(path: str | os.PathLike[str]) -> Chip:
     about = json.loads(header["chip"])
     layers = {name: _layer(name, of, tensors) for name, of in about.pop("layers").items()}
     return Chip(layers, **about)
-
-
-def analog_layers(network: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:
-    """The layers of a converted network, each once, by name."""
-    return ((name, module) for name, module in network.named_modules() if isinstance(module, AnalogLayer))
 
 
 def occupancy(chip: Chip) -> list[Occupancy]:

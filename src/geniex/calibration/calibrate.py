@@ -13,9 +13,10 @@ from geniex.calibration.methods import Max, Method
 from geniex.calibration.ranges import Ranges, input_format, products_of, weight_format
 from geniex.calibration.result import CalibratedLayer, Calibration, digests, hardware_of
 from geniex.calibration.scales import AdcScale, full_scales
-from geniex.calibration.watching import analog_layers, check_batches, show, watched
+from geniex.calibration.watching import check_batches, show, watched
 from geniex.conversion import LayerConfig, convert
 from geniex.functional import HardwareConfig
+from geniex.layers import analog_layers
 from geniex.models.ideal import Ideal
 
 __all__ = ["calibrate"]

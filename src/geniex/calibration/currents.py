@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geniex.calibration.watching import analog_layers
 from geniex.functional import AnalogMatmul, HardwareConfig, ProgrammedMatrix, crossbars_of, window
 from geniex.functional.hardware import array_widths
 from geniex.functional.reading import RowTile
+from geniex.layers import analog_layers
 
 __all__ = ["Currents", "ampere", "columns_in_use"]
 

@@ -4,16 +4,16 @@ An object stands in for the crossbars of each layer; so products inside of recur
 too, and layers see what those before them give in floating point.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from geniex.functional import ProgrammedMatrix, WrittenMatrix
-from geniex.layers import AnalogLayer
+from geniex.layers import AnalogLayer, analog_layers
 
-__all__ = ["Watch", "analog_layers", "check_batches", "show", "show_again", "watched"]
+__all__ = ["Watch", "check_batches", "show", "show_again", "watched"]
 
 Watch = Callable[[str, int, Tensor], None]
 """Called with a layer's name, the number of one of its matrices, and what it is multiplied by (input, row)."""
@@ -45,11 +45,6 @@ class _Watched:
     def close(self) -> None:
         """Drop what was made of the weights."""
         self.opened = []
-
-
-def analog_layers(network: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:
-    """Layers on crossbars, each once, by name."""
-    return ((name, module) for name, module in network.named_modules() if isinstance(module, AnalogLayer))
 
 
 def watched(network: nn.Module, watch: Watch) -> nn.Module:

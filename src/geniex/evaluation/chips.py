@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from torch import Generator, nn
 
-from geniex.chip import Chip, analog_layers, chip_of
+from geniex.chip import Chip, chip_of
 from geniex.conversion import LayerConfig, convert
 from geniex.functional import HardwareConfig
+from geniex.layers import analog_layers
 from geniex.models.base import CrossbarModel
 from geniex.models.randomness import RandomSource, generators, is_random, reseed
 

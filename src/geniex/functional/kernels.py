@@ -8,10 +8,9 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
-from geniex.circuit.kernels.keeping import mark_source
+from geniex.circuit.kernels.keeping import kept_in
 from geniex.coding import Stream
 from geniex.converters import DigitalFloor, DummyColumn, PaperFloor
 from geniex.digital import FixedPoint, Number
@@ -105,11 +104,7 @@ def _flat(x: Tensor) -> tuple[np.ndarray, int, int]:
     return x.as_strided((size,), (1,)).numpy(), x.stride(0), x.stride(1)
 
 
-@no_type_check
-def _kept(function):
-    return njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")(
-        mark_source(function, Path(__file__).parent)
-    )
+_kept = kept_in(Path(__file__).parent)
 
 
 @_kept

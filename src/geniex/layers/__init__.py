@@ -1,7 +1,7 @@
 """Layers whose matrix products run on crossbars. Everything else of a network stays digital."""
 
 from geniex.layers.attention import AnalogMultiheadAttention
-from geniex.layers.base import AnalogLayer
+from geniex.layers.base import AnalogLayer, analog_layers
 from geniex.layers.cells import AnalogGRUCell, AnalogLSTMCell, AnalogRNNCell
 from geniex.layers.convolution import AnalogConv1d, AnalogConv2d, AnalogConv3d
 from geniex.layers.dynamic import AttentionOnArrays, ForwardOnArrays
@@ -28,4 +28,5 @@ __all__ = [
     "AnalogTransposedLinear",
     "AttentionOnArrays",
     "ForwardOnArrays",
+    "analog_layers",
 ]

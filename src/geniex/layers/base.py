@@ -6,7 +6,7 @@ matrices it multiplies by, and writes its forward pass in torch around their pro
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from geniex.functional import AnalogMatmul, HardwareConfig, OnCrossbars, ProgrammedMatrix, WrittenMatrix
 from geniex.models.base import CrossbarModel
 
-__all__ = ["AnalogLayer", "Products", "check_floating", "check_numbers"]
+__all__ = ["AnalogLayer", "Products", "analog_layers", "check_floating", "check_numbers"]
 
 PROGRAMMING = threading.Lock()  # threads that share a network program each layer once
 
@@ -70,6 +70,11 @@ class AnalogLayer(nn.Module, ABC):
         # shared by layers, so not a submodule: it moves with them, in its own precision
         self.matmul.model._apply(lambda x: x.to(fn(x).device))
         return super()._apply(fn, recurse)
+
+
+def analog_layers(network: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:
+    """Layers on crossbars, each once, by name."""
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, AnalogLayer))
 
 
 class Products:

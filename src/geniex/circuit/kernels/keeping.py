@@ -14,7 +14,7 @@ from numba import njit
 
 from geniex import devices
 
-__all__ = ["DEVICES", "HERE", "kept", "mark_source"]
+__all__ = ["DEVICES", "HERE", "kept", "kept_in", "mark_source"]
 
 
 HERE = Path(__file__).parent
@@ -25,6 +25,13 @@ DEVICES = Path(devices.__file__).parent
 def kept(function: Callable[..., Any]) -> Any:
     """Compile a function of this package for use without Python's lock, and keep what comes of it."""
     return njit(nogil=True, cache=True)(mark_source(function, HERE))
+
+
+@no_type_check
+def kept_in(folder: Path) -> Callable[..., Any]:
+    """A decorator like `kept` for passes over float arrays in a file of `folder`: products may be fused with sums."""
+    options = {"nogil": True, "cache": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    return lambda function: njit(**options)(mark_source(function, folder))
 
 
 def mark_source(function: Callable[..., Any], *folders: Path) -> Callable[..., Any]:

@@ -13,10 +13,9 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 import torch
 from jaxtyping import Float
-from numba import njit
 from torch import Tensor
 
-from geniex.circuit.kernels.keeping import mark_source
+from geniex.circuit.kernels.keeping import kept_in
 from geniex.models.reduced.reading import functions_of
 from geniex.models.reduced.tables import Order, Tables
 from geniex.products import affine, driven_rows, product, whole_blocks
@@ -182,11 +181,7 @@ def _evaluate(v: Tensor, program: _Program, functions: slice, out: Tensor) -> No
         _straight(v.numpy(), program.functions[:, functions], program.scale, program.offset, out.numpy())
 
 
-@no_type_check
-def _kept(function):
-    return njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")(
-        mark_source(function, Path(__file__).parent)
-    )
+_kept = kept_in(Path(__file__).parent)
 
 
 @_kept
