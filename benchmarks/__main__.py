@@ -1,4 +1,4 @@
-"""Run benchmarks: `python -m benchmarks [solve read program reduced network] [--markdown] [--ngspice PROGRAM] ...`."""
+"""Run benchmarks: `python -m benchmarks [NAMES] [--markdown] [--ngspice PROGRAM] ...`; `--help` has the names."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmarks.timing import machine
 from geniex.files import replacing
 
-ALL = ("solve", "read", "program", "reduced", "network")
+ALL = ("solve", "read", "program", "reduced", "network", "gradients")
 
 
 def main(

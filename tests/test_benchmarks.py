@@ -1,7 +1,7 @@
 """Benchmarks run, and say what their columns promise: at sizes that take no time, whose times mean nothing."""
 
 import pytest
-from benchmarks import frontier, program, read, reduced
+from benchmarks import frontier, gradients, network, program, read, reduced
 
 from geniex.circuit.spec import CrossbarSpec
 
@@ -38,3 +38,21 @@ def test_crossbars_are_programmed(monkeypatch):
     monkeypatch.setattr(program, "THREADS", (1,))
     rows = list(program.rows(crossbars=3))
     assert {row["model"] for row in rows} == {"LinearCircuit", "ReducedOrder"}
+
+
+def test_networks_and_layers_have_times_and_one_has_a_peak_of_memory():
+    size = network.Size(images=2, models=("digital", "ideal"), layers=((4, 6), (64, 8)), batch=1, pixels=32)
+    rows = list(network.rows(size))
+    assert {(row["what"], row["model"]) for row in rows} >= {("ResNet-20", "ideal"), ("3x3, 4 to 4, 6x6", "reduced")}
+    assert all(row["s per image"] > 0 for row in rows)
+    compared = [row for row in rows if row["published, s"]]
+    assert [row["published, s"] for row in compared] == [1.7, 0.17, 0.92, 0.92]
+    assert all(row["x"] == pytest.approx(row["published, s"] / row["s per image"]) for row in compared)
+    digital, ideal = (row["peak, MiB"] for row in rows if row["peak, MiB"])
+    assert 50 < digital < ideal < 4000  # torch alone takes more than the one, a leak of currents more than the other
+
+
+def test_backward_passes_have_times():
+    rows = list(gradients.rows(shape=(1, 2, 4), repeats=1))
+    assert [row["model"] for row in rows] == ["digital", "Ideal", "LinearCircuit", "ReducedOrder", "Geniex", "Circuit"]
+    assert all(row["backward / forward"] == pytest.approx(row["backward, s"] / row["forward, s"]) for row in rows)
