@@ -183,11 +183,16 @@ def tile(x: Tensor, dim: int, size: int) -> Tensor:
 def accumulate(
     y: Float[Tensor, "..."], step: float | Float[Tensor, "..."], accumulator: Accumulator | None
 ) -> Float[Tensor, "..."]:
-    """Real values of integer sums `y` in units of `step` as the accumulator holds them; None holds every sum."""
+    """Real values of integer sums `y` in units of `step` as the accumulator holds them; None holds every sum.
+
+    Gradients pass the truncation.
+    """
     if accumulator is None:
         return y * step
     largest = 2.0 ** (accumulator.bits - 1)
-    kept = (y * (step * 2.0**accumulator.fraction_bits)).trunc().clamp(-largest, largest - 1)
+    whole = y * (step * 2.0**accumulator.fraction_bits)
+    whole = whole + (whole.trunc() - whole).detach() if whole.requires_grad else whole.trunc()
+    kept = whole.clamp(-largest, largest - 1)
     return kept * 2.0**-accumulator.fraction_bits
 
 

@@ -61,6 +61,17 @@ def test_ideal_crossbars_have_the_gradients_of_the_product(floor, mapping, codin
     torch.testing.assert_close(grad_w, on_grid[0].mT @ grad, rtol=1e-4, atol=1e-3)
 
 
+def test_the_default_hardware_passes_gradients():
+    """With its ADC and its accumulator, which truncates."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(4, 70, generator=generator, dtype=torch.float64)
+    w = torch.rand(70, 3, generator=generator, dtype=torch.float64) - 0.5
+    _, grad_x, grad_w = gradients(Ideal(), HardwareConfig(), x, w)
+    # 1e-3: 12 and 13 fraction bits
+    torch.testing.assert_close(grad_x, w.sum(-1).expand(4, -1), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(grad_w, x.sum(0)[:, None].expand(-1, 3), rtol=1e-3, atol=1e-2)
+
+
 def test_numbers_beyond_the_format_have_no_gradient():
     x, w = numbers(inside=False)
     _, grad_x, grad_w = gradients(Ideal(), hardware(), x, w)
