@@ -1,11 +1,10 @@
 """Seconds of a forward and a backward pass of one 3x3 convolution, 16 to 16 channels on 16x16 pixels, 4 images.
 
-CPU time on one thread; 64x64 crossbars, 16 bits in 4/4, sums of any length. `program` is what a step of an optimizer
+CPU time on one thread; 64x64 crossbars, 16 bits in 4/4. `program` is what a step of an optimizer
 makes necessary: the crossbars are written anew. Backward passes give gradients to inputs and weights.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,11 +24,10 @@ def rows(shape: tuple[int, int, int] = (IMAGES, CHANNELS, PIXELS), repeats: int 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     images, channels, pixels = shape
-    hardware = replace(presets.nominal_hardware(), accumulator=None)
     layer, x = nn.Conv2d(channels, channels, 3, padding=1), torch.randn(images, channels, pixels, pixels).relu()
     try:
         for name, model in _models().items():
-            network = layer if model is None else convert(layer, model, hardware)
+            network = layer if model is None else convert(layer, model, presets.nominal_hardware())
             yield {"model": name, **_times(network, x, repeats)}
     finally:
         torch.set_num_threads(threads)

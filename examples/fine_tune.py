@@ -33,7 +33,7 @@ unseen, unseen_labels = gratings(1000)
 digital = train(nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 8)), 1000)
 spec = geniex.CrossbarSpec(32, 32, r_source=10e3, r_sink=4e3, r_row=40.0, r_col=40.0)  # ohm: far worse than nominal
 model = geniex.ReducedOrder(spec, geniex.Sinh(), v_levels=torch.linspace(0, 0.25, 16))
-hardware = geniex.HardwareConfig(32, 32, geniex.FixedPoint(8, 6), geniex.FixedPoint(8, 4), accumulator=None)
+hardware = geniex.HardwareConfig(32, 32, geniex.FixedPoint(8, 6), geniex.FixedPoint(8, 4))
 print("digital:", correct(digital), "| on crossbars:", correct(geniex.convert(digital, model, hardware)))
 print("20 steps on crossbars:", correct(train(geniex.convert(digital, model, hardware), 20)))
 print("20 digital steps, then on crossbars:", correct(geniex.convert(train(digital, 20), model, hardware)))

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from geniex.digital import quantize
-from geniex.files import replacing
-from geniex.functional import HardwareConfig, Placed, WrittenMatrix, WrittenTile, crossbars_of, digits_of
+from geniex.files import read_safetensors, replacing
+from geniex.functional import HardwareConfig, Placed, WrittenMatrix, WrittenTile, crossbars_of, described, digits_of
 from geniex.hints import differences
 from geniex.layers import AnalogLayer, analog_layers
 from geniex.models.randomness import generators
@@ -164,11 +163,7 @@ def load_chip(path: str | os.PathLike[str]) -> Chip:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no chip file {path}. `geniex program` writes one.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}. Write it again.") from error
+    header, tensors = read_safetensors(path, "Write it again.")
     found = header.get("format", "nothing")
     if found != FORMAT:
         raise ValueError(f"{path} is not a chip of this version: its format is {found}, not {FORMAT}.")
@@ -214,7 +209,7 @@ def _layer_of(layer: AnalogLayer) -> ChipLayer:
 
 
 def _fields(config: HardwareConfig) -> dict[str, str]:
-    return {each.name: repr(getattr(config, each.name)) for each in fields(config) if each.name not in OF_READING}
+    return {name: value for name, value in described(config).items() if name not in OF_READING}
 
 
 def _check_layer(name: str, on_chip: ChipLayer, layer: AnalogLayer) -> None:

@@ -34,7 +34,7 @@ from geniex.layers import (
 )
 from geniex.models.base import CrossbarModel
 
-__all__ = ["LayerConfig", "convert", "register_layer"]
+__all__ = ["LayerConfig", "called", "convert", "per_layer", "register_layer"]
 
 LayerConfig = Callable[[str, nn.Module], HardwareConfig | None]
 """Configuration of a layer by its name in the network; None leaves it digital."""
@@ -73,6 +73,11 @@ _UNMAPPED = (
 )  # bases of layers that multiply by weights, beside the types above
 
 
+def per_layer(config: HardwareConfig | LayerConfig) -> LayerConfig:
+    """The same hardware for all layers, as a function of each; such a function itself."""
+    return (lambda name, module: config) if isinstance(config, HardwareConfig) else config
+
+
 def register_layer(digital: type[nn.Module], build: LayerBuilder) -> None:
     """Teach `convert` a layer type.
 
@@ -103,8 +108,7 @@ def convert(
         ValueError: if a layer that multiplies by weights cannot be mapped, if none was mapped, or if the model was
             made for other crossbars.
     """
-    settings: LayerConfig = (lambda name, module: config) if isinstance(config, HardwareConfig) else config
-    builds = dict(_builds(network, settings))
+    builds = dict(_builds(network, per_layer(config)))
     if not builds:
         known = ", ".join(kind.__name__ for kind in _BUILDERS)
         raise ValueError(
@@ -115,7 +119,7 @@ def convert(
     replaced = {}
     for name, (build, layer) in builds.items():
         module = network.get_submodule(name)
-        replaced[module] = _named(_called(name), build, module, model, layer)
+        replaced[module] = _named(called(name), build, module, model, layer)
     converted = _replace(network, replaced)
     if attention is not None:
         converted.forward = _named("`attention`", ForwardOnArrays, converted, model, attention)
@@ -172,13 +176,13 @@ def _multiplies(module: nn.Module) -> bool:
 
 def _check_weights(name: str, module: nn.Module) -> None:
     """Raise ValueError unless the weights of a layer are parameters with values."""
-    called = f"{_called(name)} ({type(module).__name__})"
+    layer = f"{called(name)} ({type(module).__name__})"
     if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():  # pyright: ignore[reportAttributeAccessIssue]
-        raise ValueError(f"{called} has no weights yet. Run the network once on an example, then convert it.")
+        raise ValueError(f"{layer} has no weights yet. Run the network once on an example, then convert it.")
     if parametrize.is_parametrized(module):
         computed = ", ".join(module.parametrizations)  # pyright: ignore[reportArgumentType, reportCallIssue]
         raise ValueError(
-            f"{called} computes its {computed} from other parameters. Fix them first with "
+            f"{layer} computes its {computed} from other parameters. Fix them first with "
             "`torch.nn.utils.parametrize.remove_parametrizations`, or leave the layer digital with a `config` function "
             f"that returns None for {name!r}."
         )
@@ -186,7 +190,7 @@ def _check_weights(name: str, module: nn.Module) -> None:
     computed = ", ".join(key for source, key in sources.items() if source in module._parameters)
     if computed:
         raise ValueError(
-            f"{called} computes its {computed} in a hook. Fix it first with `remove_weight_norm`, "
+            f"{layer} computes its {computed} in a hook. Fix it first with `remove_weight_norm`, "
             "`remove_spectral_norm` or `prune.remove` of `torch.nn.utils`."
         )
 
@@ -195,7 +199,7 @@ def _builder(name: str, module: nn.Module) -> LayerBuilder:
     build = _BUILDERS.get(type(module)) or _BUILDERS_BY_NAME.get(_qualified(type(module)))
     if build is None:
         raise ValueError(
-            f"{_called(name)} is a {type(module).__name__}, which has no analog version. Leave it digital with a "
+            f"{called(name)} is a {type(module).__name__}, which has no analog version. Leave it digital with a "
             f"`config` function that returns None for {name!r}, or add a version with `register_layer`."
         )
     return build
@@ -213,5 +217,6 @@ def _qualified(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _called(name: str) -> str:
+def called(name: str) -> str:
+    """A layer at the beginning of a message."""
     return f"Layer `{name}`" if name else "The network"

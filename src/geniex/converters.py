@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from geniex.models.randomness import RandomSource
+from geniex.rounding import straight_through
 
 __all__ = [
     "Adc",
@@ -182,7 +183,7 @@ def _like(unit: float | Tensor, y: Tensor) -> float | Tensor:
 
 def _rounded(x: Tensor) -> Tensor:
     """Rounded, with the gradient of x."""
-    return x + (x.round() - x).detach() if x.requires_grad else x.round()
+    return straight_through(x.round(), x)
 
 
 def _with_errors(code: Tensor, adc: Adc) -> Tensor:

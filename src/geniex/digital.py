@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
+from geniex.rounding import straight_through
+
 __all__ = [
     "Accumulator",
     "FixedPoint",
@@ -23,6 +25,7 @@ __all__ = [
     "digits",
     "in_steps",
     "overflows",
+    "places",
     "quantize",
     "shifts",
     "split",
@@ -165,6 +168,11 @@ def shifts(widths: tuple[int, ...]) -> list[int]:
     return [sum(widths[:k]) for k in range(len(widths))]
 
 
+def places(widths: tuple[int, ...]) -> list[float]:
+    """What each digit is worth."""
+    return [2.0**shift for shift in shifts(widths)]
+
+
 def digits(q: Int[Tensor, "*shape"], widths: tuple[int, ...]) -> Int[Tensor, "digit *shape"]:
     """Digits of words, least significant first; of a negative word, those of its two's complement."""
     return torch.stack([(q >> shift) & (2**width - 1) for shift, width in zip(shifts(widths), widths, strict=True)])
@@ -191,8 +199,7 @@ def accumulate(
         return y * step
     largest = 2.0 ** (accumulator.bits - 1)
     whole = y * (step * 2.0**accumulator.fraction_bits)
-    whole = whole + (whole.trunc() - whole).detach() if whole.requires_grad else whole.trunc()
-    kept = whole.clamp(-largest, largest - 1)
+    kept = straight_through(whole.trunc(), whole).clamp(-largest, largest - 1)
     return kept * 2.0**-accumulator.fraction_bits
 
 

@@ -9,13 +9,15 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["check_writable", "exclusive", "read_npz", "replacing"]
+__all__ = ["check_writable", "exclusive", "read_npz", "read_safetensors", "replacing"]
 
 
 def read_npz(source: Path | BytesIO) -> dict[str, np.ndarray]:
@@ -37,6 +39,23 @@ def read_npz(source: Path | BytesIO) -> dict[str, np.ndarray]:
     if foreign:
         raise ValueError(f"it holds {foreign[0]!r}, which is not an array.")
     return content
+
+
+def read_safetensors(path: Path, remedy: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a safetensors file, on the CPU.
+
+    Args:
+        path: of the file, which is there.
+        remedy: ends the error.
+
+    Raises:
+        ValueError: if it is cut short, damaged or something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}. {remedy}".rstrip()) from error
 
 
 @contextmanager

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from geniex import presets
@@ -17,6 +15,7 @@ from geniex.configuration import EvaluationConfig, TrainingConfig
 from geniex.devices.description import describe_device, flattened
 from geniex.emulation.card import EmulatorCard
 from geniex.emulation.checkpoint import load, load_card
+from geniex.files import read_safetensors
 from geniex.hints import differences
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
@@ -172,10 +171,7 @@ def _load_weights(network: nn.Module, path: Path) -> None:
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise ValueError(f"{path} is not a whole safetensors file: {error}.") from error
+        return read_safetensors(path, "")[1]
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise anything; what torch says of them advises to run their code

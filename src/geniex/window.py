@@ -50,6 +50,11 @@ class Window:
         """Siemens per level."""
         return (self.g_on - self.g_off) / (2**self.g_bits - 1)
 
+    @property
+    def product(self) -> float:
+        """Ampere of one level of voltage times one of conductance."""
+        return self.v_step * self.g_step
+
     def every_voltage(self) -> Tensor:
         """Volt of all input levels, ascending, in float64."""
         return self.voltages(torch.arange(2**self.v_bits), torch.float64)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from geniex.calibration.counting import counted
 from geniex.calibration.methods import Max, Method
 from geniex.calibration.ranges import Ranges, input_format, products_of, weight_format
-from geniex.calibration.result import CalibratedLayer, Calibration, digests, hardware_of
+from geniex.calibration.result import CalibratedLayer, Calibration, digests
 from geniex.calibration.scales import AdcScale, full_scales
 from geniex.calibration.watching import check_batches, show, watched
-from geniex.conversion import LayerConfig, convert
-from geniex.functional import HardwareConfig
+from geniex.conversion import LayerConfig, convert, per_layer
+from geniex.functional import HardwareConfig, described
 from geniex.layers import analog_layers
 from geniex.models.ideal import Ideal
 
@@ -51,7 +51,7 @@ def calibrate(
             can be gone through only once.
     """
     check_batches(batches)
-    settings: LayerConfig = (lambda name, module: config) if isinstance(config, HardwareConfig) else config
+    settings = per_layer(config)
     model, digital = Ideal() if adc is None else adc.model, set()
     converted = convert(network, model, _noting(settings, digital))
     if adc is not None and all(layer.matmul.config.adc is None for _, layer in analog_layers(converted)):
@@ -91,7 +91,7 @@ def _with_formats(
     return {
         name: CalibratedLayer(
             kind=type(network.get_submodule(name)).__name__,
-            hardware=hardware_of(hardware[name]),
+            hardware=described(hardware[name]),
             inputs=input_format(ranges.layers[name], method, hardware[name].inputs),
             weights=weight_format(matrices[name], method, per_channel, hardware[name].weights),
             full_scale=None,

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geniex.functional import AnalogMatmul, HardwareConfig, ProgrammedMatrix, crossbars_of, window
-from geniex.functional.hardware import array_widths
+from geniex.functional import AnalogMatmul, HardwareConfig, ProgrammedMatrix, crossbars_of, used_cols, window
+from geniex.functional.hardware import array_widths, crossbars_per_array
 from geniex.functional.reading import RowTile
 from geniex.layers import analog_layers
 
@@ -54,18 +54,14 @@ class Currents:
 
 def ampere(config: HardwareConfig) -> float:
     """One product of levels."""
-    levels = window(config)
-    return levels.v_step * levels.g_step
+    return window(config).product
 
 
 def columns_in_use(outputs: int, config: HardwareConfig) -> np.ndarray:
     """Whether columns (crossbar, used) of a row tile hold a digit of `outputs` columns of weights."""
-    used = config.cols - config.floor.reserved_cols
-    in_use = np.zeros((crossbars_of(outputs, config), used), dtype=bool)
+    in_use = np.zeros((crossbars_of(outputs, config), used_cols(config)), dtype=bool)
     first = 0
-    for widths in array_widths(config):
-        columns = len(widths) * outputs
-        count = -(-columns // used)
-        in_use[first : first + count].reshape(-1)[:columns] = True
+    for widths, count in zip(array_widths(config), crossbars_per_array(outputs, config), strict=True):
+        in_use[first : first + count].reshape(-1)[: len(widths) * outputs] = True
         first += count
     return in_use

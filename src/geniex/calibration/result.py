@@ -8,19 +8,19 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from geniex.conversion import LayerConfig
+from geniex.conversion import LayerConfig, called
 from geniex.converters import ColumnScales
 from geniex.digital import Number, Scaled
 from geniex.files import replacing
-from geniex.functional import HardwareConfig
+from geniex.functional import HardwareConfig, described
 from geniex.hints import differences
 
-__all__ = ["FORMAT", "CalibratedLayer", "CalibratedProduct", "Calibration", "Span", "digests", "hardware_of"]
+__all__ = ["FORMAT", "CalibratedLayer", "CalibratedProduct", "Calibration", "Span", "digests"]
 
 FORMAT = "geniex-calibration/1"
 
@@ -123,7 +123,7 @@ class Calibration:
         if config is None or layer is None:
             if config is not None and name in self.digital:
                 raise ValueError(
-                    f"{_called(name)} was digital when the network was calibrated, and now it has a configuration. "
+                    f"{called(name)} was digital when the network was calibrated, and now it has a configuration. "
                     "Calibrate again, or leave it digital."
                 )
             return None
@@ -196,11 +196,6 @@ def digests(module: nn.Module, name: str = "", recurse: bool = True) -> dict[str
     }
 
 
-def hardware_of(config: HardwareConfig) -> dict[str, str]:
-    """Field by field, as Python writes it."""
-    return {each.name: repr(getattr(config, each.name)) for each in fields(config)}
-
-
 def _digest(x: Tensor) -> str:
     """Shape and values; those of float32 and float64 alike."""
     sha256 = hashlib.sha256()
@@ -218,19 +213,15 @@ def _check_hardware(name: str, layer: CalibratedLayer, config: HardwareConfig) -
         found, bits = getattr(layer, numbers), getattr(config, numbers).bits
         if found is not None and found.bits != bits:
             raise ValueError(
-                f"{_called(name)} was calibrated for {numbers} of {found.bits} bits; its configuration has {bits}. "
+                f"{called(name)} was calibrated for {numbers} of {found.bits} bits; its configuration has {bits}. "
                 "Calibrate again."
             )
     if layer.full_scale is None:
         return
     before, now = (
         {key: value for key, value in hardware.items() if key not in FORMATS}
-        for hardware in (layer.hardware, hardware_of(config))
+        for hardware in (layer.hardware, described(config))
     )
     different = differences(before, now)
     if different:
-        raise ValueError(f"{_called(name)} was calibrated with another ADC or crossbar: {different}. Calibrate again.")
-
-
-def _called(name: str) -> str:
-    return f"Layer `{name}`" if name else "The network"
+        raise ValueError(f"{called(name)} was calibrated with another ADC or crossbar: {different}. Calibrate again.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from geniex.calibration.result import FORMAT, CalibratedLayer, CalibratedProduct, Calibration, Span
-from geniex.conversion import LayerConfig
+from geniex.conversion import LayerConfig, per_layer
 from geniex.converters import ColumnScales
 from geniex.digital import Scaled
 from geniex.functional import HardwareConfig
@@ -35,10 +35,11 @@ def load_calibration(path: str | os.PathLike[str], config: HardwareConfig | Laye
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise ValueError(f"{path} is not a calibration of this version: its format is {found}, not {FORMAT}.")
-    settings: LayerConfig = (lambda name, module: config) if isinstance(config, HardwareConfig) else config
     try:
         layers = {name: _layer(layer) for name, layer in content["layers"].items()}
-        return Calibration(layers, frozenset(content["digital"]), content["tensors"], settings, content["about"])
+        return Calibration(
+            layers, frozenset(content["digital"]), content["tensors"], per_layer(config), content["about"]
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}). Calibrate again.") from error
 

@@ -23,7 +23,7 @@ from geniex.calibration import (
     calibrate,
 )
 from geniex.cli.app import console, progress_bars, say
-from geniex.cli.subjects import DATA_HELP, NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_images, chosen_network
+from geniex.cli.subjects import Data, Network, Weights, chosen_config, chosen_images, chosen_network
 from geniex.configuration import EvaluationConfig
 from geniex.converters import ColumnScales
 from geniex.digital import Scaled
@@ -40,9 +40,9 @@ def calibrate_command(
         Path | None,
         typer.Option(help="Configuration of `geniex evaluate`: bits, tiles, layers, images. Left out: the demo's."),
     ] = None,
-    network: Annotated[str | None, typer.Option(help=NETWORK_HELP)] = None,
-    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
-    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    network: Network = None,
+    weights: Weights = None,
+    data: Data = None,
     images: Annotated[int, typer.Option(min=1, help="How many images to calibrate on, drawn with --seed.")] = 64,
     method: Annotated[
         Literal["max", "percentile", "mse"],

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from geniex.chip import Chip, chip_of, load_chip, occupancy
 from geniex.cli.app import console, say
-from geniex.cli.subjects import NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_network
+from geniex.cli.subjects import Config, Network, Weights, chosen_config, chosen_network
 from geniex.configuration import EvaluationConfig
 from geniex.conversion import convert
 from geniex.files import check_writable
@@ -23,12 +23,9 @@ __all__ = ["chip_command", "program_command"]
 
 def program_command(
     out: Annotated[Path, typer.Argument(help="Chip file to write (.safetensors).")],
-    config: Annotated[
-        Path | None,
-        typer.Option(help="TOML or YAML file; `geniex template evaluate` prints one. Left out: the demo's."),
-    ] = None,
-    network: Annotated[str | None, typer.Option(help=NETWORK_HELP)] = None,
-    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
+    config: Config = None,
+    network: Network = None,
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what device effects draw.")] = 0,
 ) -> None:
     """Write a network to a chip once: what device effects draw is kept, so that any model can read the same chip."""

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from geniex.calibration import Calibration
 from geniex.chip import Chip, load_chip
 from geniex.cli.app import console, progress_bars, say
-from geniex.cli.subjects import DATA_HELP, NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_images, chosen_network
+from geniex.cli.subjects import Config, Data, Network, Weights, chosen_config, chosen_images, chosen_network
 from geniex.configuration import EvaluationConfig
 from geniex.conversion import LayerConfig
 from geniex.evaluation import Evaluation, LabelledImages, RunOptions, evaluate
@@ -39,13 +39,10 @@ def demo_command(
 
 
 def evaluate_command(
-    config: Annotated[
-        Path | None,
-        typer.Option(help="TOML or YAML file; `geniex template evaluate` prints one. Left out: the demo's."),
-    ] = None,
-    network: Annotated[str | None, typer.Option(help=NETWORK_HELP)] = None,
-    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
-    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    config: Config = None,
+    network: Network = None,
+    weights: Weights = None,
+    data: Data = None,
     images: Annotated[
         int | None, typer.Option(help="How many images to classify, drawn with --seed. Left out: all.")
     ] = None,

@@ -8,7 +8,7 @@ import typer
 from torch import Generator
 
 from geniex.cli.app import say
-from geniex.cli.subjects import DATA_HELP, NETWORK_HELP, WEIGHTS_HELP, chosen_config, chosen_images, chosen_network
+from geniex.cli.subjects import Data, Network, Weights, chosen_config, chosen_images, chosen_network
 from geniex.emulation import save_digits
 from geniex.evaluation.fidelity import record_digits
 from geniex.files import check_writable
@@ -22,9 +22,9 @@ def record_command(
         Path | None,
         typer.Option(help="Configuration of `geniex evaluate`: tiles, digits, layers, images. Left out: the demo's."),
     ] = None,
-    network: Annotated[str | None, typer.Option(help=NETWORK_HELP)] = None,
-    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
-    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    network: Network = None,
+    weights: Weights = None,
+    data: Data = None,
     images: Annotated[int, typer.Option(min=1, help="How many images to show the network, drawn with --seed.")] = 16,
     reads: Annotated[int, typer.Option(min=1, help="How many reads (one input on one tile) to keep.")] = 4096,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,

@@ -2,7 +2,9 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from torch import nn
 
 from geniex.cli.app import asset
@@ -10,14 +12,26 @@ from geniex.configuration import EvaluationConfig, read_config
 from geniex.evaluation import LabelledImages, load_images
 from geniex.loading import load_network
 
-__all__ = ["DATA_HELP", "NETWORK_HELP", "WEIGHTS_HELP", "chosen_config", "chosen_images", "chosen_network"]
+__all__ = ["Config", "Data", "Network", "Weights", "chosen_config", "chosen_images", "chosen_network"]
 
 EMBEDDED_NETWORK = "geniex.networks:resnet20_cifar100"
-NETWORK_HELP = "Python path `package.module:name` of a network or its maker. Left out: the embedded ResNet-20."
-WEIGHTS_HELP = "Its weights: safetensors, or a state dict saved by torch.save."
-DATA_HELP = (
-    "npz with images uint8 (n, h, w, 3) and labels int64 (n,); `geniex pack` makes one. Left out: the embedded images."
-)
+
+Config = Annotated[
+    Path | None,
+    typer.Option(help="TOML or YAML file; `geniex template evaluate` prints one. Left out: the demo's."),
+]
+Network = Annotated[
+    str | None,
+    typer.Option(help="Python path `package.module:name` of a network or its maker. Left out: the embedded ResNet-20."),
+]
+Weights = Annotated[Path | None, typer.Option(help="Its weights: safetensors, or a state dict saved by torch.save.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="npz with images uint8 (n, h, w, 3) and labels int64 (n,); `geniex pack` makes one. "
+        "Left out: the embedded images."
+    ),
+]
 
 
 def chosen_config(path: Path | None, network: str | None = None) -> tuple[EvaluationConfig, Path]:

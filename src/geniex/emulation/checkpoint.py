@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 
 from geniex.emulation.card import EmulatorCard
-from geniex.files import replacing
+from geniex.files import read_safetensors, replacing
 from geniex.models.geniex import Geniex, Scaling
 
 __all__ = ["load", "load_card", "save"]
@@ -69,13 +68,7 @@ def load_card(path: str | os.PathLike[str]) -> EmulatorCard:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no emulator file {path}.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header, weights = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} is not a whole safetensors file: {error}. Make it again with `geniex train`."
-        ) from error
+    header, weights = read_safetensors(path, "Make it again with `geniex train`.")
     if json.loads(header.get("sha256", "null")) not in (None, _digest(weights)):
         raise ValueError(f"{path} is damaged: its weights are not those written. Make it again with `geniex train`.")
     return header, {name: weight.float() for name, weight in weights.items()}

@@ -4,7 +4,7 @@ quantize -> digits (streams of the input, slices of the weight) -> tiles -> mapp
 floor current -> ADC -> shift and add over slices and streams -> accumulate over row tiles -> decode.
 """
 
-from geniex.functional.hardware import HardwareConfig, slices_per_weight, window
+from geniex.functional.hardware import HardwareConfig, described, slices_per_weight, used_cols, window
 from geniex.functional.matmul import AnalogMatmul
 from geniex.functional.programmed import ProgrammedMatrix
 from geniex.functional.state import OnCrossbars
@@ -19,7 +19,9 @@ __all__ = [
     "WrittenMatrix",
     "WrittenTile",
     "crossbars_of",
+    "described",
     "digits_of",
     "slices_per_weight",
+    "used_cols",
     "window",
 ]

@@ -15,12 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geniex.coding import Stream, stream_digits
-from geniex.digital import Number, digits, in_steps, quantize, shifts, tile
-from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, input_streams, window
+from geniex.digital import Number, in_steps, places, quantize
+from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, used_cols, window
 from geniex.functional.programmed import ProgrammedMatrix, combine, row_tile
 from geniex.functional.reading import RowTile, read_tile
-from geniex.functional.writing import WrittenMatrix, left_out, placed
+from geniex.functional.writing import WrittenMatrix, left_out, placed, weight_digits
 from geniex.models.randomness import replaying
+from geniex.rounding import straight_through
 
 if TYPE_CHECKING:
     from geniex.functional.matmul import AnalogMatmul
@@ -60,11 +61,10 @@ class _Repeated:
         config = matmul.config
         self.config, self.dtype = config, compute_dtype(matmul.model, config)
         self.w = w.detach().to(self.dtype).requires_grad_()
-        self.crossbars, self.streams = programmed.crossbars, input_streams(config)
+        self.crossbars, self.streams, self.places = programmed.crossbars, programmed.streams, programmed.places
         digit = _weight_digits(self.w, programmed.written.q, config)
         self.words = torch.stack([_words(d, each).sum(0) for d, each in zip(digit, array_widths(config), strict=True)])
         self.tiles = list(_row_tiles(digit, programmed.written, matmul))
-        self.places = torch.tensor([s.place for s in self.streams], dtype=torch.float64, device=w.device)
         currents = programmed.crossbars * config.cols * len(self.streams)
         self.inputs_at_once = max(1, CHUNK_CURRENTS // currents)
         self.grad_w, self.grad_x = torch.zeros_like(self.w), []
@@ -73,8 +73,7 @@ class _Repeated:
         """Add the gradients of some inputs."""
         x = x.detach().to(self.dtype).requires_grad_()
         q = _passed(x, quantize(x.detach(), self.config.inputs), self.config.inputs)
-        used = self.config.cols - self.config.floor.reserved_cols
-        sums = q.new_zeros(len(x), self.crossbars, used, dtype=torch.float64).requires_grad_()
+        sums = q.new_zeros(len(x), self.crossbars, used_cols(self.config), dtype=torch.float64).requires_grad_()
         y = combine(sums, q.double(), self.words, self.config)
         grad_sums, grad_x, grad_w = torch.autograd.grad(
             y, (sums, x, self.w), grad_y.double(), retain_graph=True, materialize_grads=True
@@ -91,10 +90,7 @@ class _Repeated:
         self, here: RowTile, x: Tensor, digits_of: tuple[Tensor, Tensor], grad_sums: Tensor
     ) -> Generator[tuple[Tensor, ...], None, None]:
         """Gradients to `x` and `w` of what one row tile adds to the sums."""
-        rows = self.config.rows
-        digit, moves = (
-            tile(part[..., here.number * rows : (here.number + 1) * rows], -1, rows).squeeze(-2) for part in digits_of
-        )
+        digit, moves = (here.filled(part[..., here.rows]) for part in digits_of)
         entry, stream = (digit.ne(0) | moves.ne(0)).any(-1).nonzero().unbind(-1)
         if len(entry):
             y = read_tile(digit[entry, stream], here)
@@ -112,7 +108,7 @@ def _row_tiles(digit: list[Tensor], written: WrittenMatrix, matmul: "AnalogMatmu
         for part in placed(digit, config):
             g = window(config).conductances(part.level, compute_dtype(model, config))
             if written.states is None:
-                g = tiles[part.number].g + (g - g.detach())
+                g = straight_through(tiles[part.number].g, g)
             else:
                 g = model.write(g)
             yield row_tile(part, g, model, config)
@@ -125,28 +121,25 @@ def _passed(x: Tensor, q: Tensor, number: Number) -> Tensor:
     """The integers `q`, with the gradient of x in steps, where it is inside of the format."""
     largest = 2 ** (number.bits - 1)
     inside = in_steps(x, number).clamp(-largest, largest - 1)
-    return q.to(inside.dtype) + (inside - inside.detach())
+    return straight_through(q.to(inside.dtype), inside)
 
 
 def _input_digits(q: Float[Tensor, "input row"], streams: list[Stream]) -> tuple[Tensor, Tensor]:
     """Digits (input, stream, row) that move with `q`, and how much each moves per step of it."""
     digit = stream_digits(q.detach().to(torch.int32), streams).to(q.dtype)
-    places = q.new_tensor([s.place for s in streams])[:, None]
-    moves = _moves(digit, places, 1)
+    moves = _moves(digit, q.new_tensor([s.place for s in streams])[:, None], 1)
     return digit + moves * (q - q.detach()).unsqueeze(1), moves
 
 
 def _weight_digits(w: Tensor, q: Tensor, config: HardwareConfig) -> list[Tensor]:
     """Digits (slice, row, col) of each array that move with `w`."""
     moving = _passed(w, q, config.weights)
-    words = config.mapping.encode(q, config.weights.bits)
-    digit = [digits(word, widths).to(w.dtype) for word, widths in zip(words, array_widths(config), strict=True)]
-    signs = _array_signs(config)
-    places = [
-        w.new_tensor([sign * 2.0**shift for shift in shifts(widths)])
-        for sign, widths in zip(signs, array_widths(config), strict=True)
+    digit = [each.to(w.dtype) for each in weight_digits(q, config)]
+    signed = [
+        sign * w.new_tensor(places(widths))
+        for sign, widths in zip(_array_signs(config), array_widths(config), strict=True)
     ]
-    moves = _moves(torch.cat(digit), torch.cat(places)[:, None, None], 0).split([len(d) for d in digit])
+    moves = _moves(torch.cat(digit), torch.cat(signed)[:, None, None], 0).split([len(d) for d in digit])
     change = moving - moving.detach()
     return [d + move * change for d, move in zip(digit, moves, strict=True)]
 
@@ -159,16 +152,16 @@ def _array_signs(config: HardwareConfig) -> list[float]:
     return [config.mapping.decode(unit, x, bits).item() for unit in units.unbind(0)]
 
 
-def _moves(digit: Tensor, places: Tensor, dim: int) -> Tensor:
+def _moves(digit: Tensor, place: Tensor, dim: int) -> Tensor:
     """How much each digit moves per step of its number."""
-    share = (digit * places).abs()
+    share = (digit * place).abs()
     total = share.sum(dim, keepdim=True)
     first = torch.zeros_like(digit)
     first.select(dim, 0).fill_(1.0)
-    return torch.where(total > 0, share / total.clamp(min=1.0), first) / places
+    return torch.where(total > 0, share / total.clamp(min=1.0), first) / place
 
 
 def _words(digit: Tensor, widths: tuple[int, ...]) -> Tensor:
     """Words (row, col) in float64 of digits (slice, row, col)."""
-    place = torch.tensor([2.0**shift for shift in shifts(widths)], dtype=torch.float64, device=digit.device)
+    place = torch.tensor(places(widths), dtype=torch.float64, device=digit.device)
     return (digit * place[:, None, None]).sum(0)

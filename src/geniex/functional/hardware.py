@@ -1,6 +1,6 @@
 """The digital format of an analog accelerator, and what follows from it: digits, streams, levels, precision."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import torch
 
@@ -16,10 +16,13 @@ __all__ = [
     "array_widths",
     "code_unit",
     "compute_dtype",
+    "crossbars_per_array",
+    "described",
     "input_offset",
     "input_streams",
     "largest_product",
     "slices_per_weight",
+    "used_cols",
     "window",
 ]
 
@@ -93,6 +96,21 @@ def array_widths(config: HardwareConfig) -> list[tuple[int, ...]]:
     return [every[:1] if array in one_bit else every for array in range(config.mapping.arrays)]
 
 
+def used_cols(config: HardwareConfig) -> int:
+    """Columns of a crossbar that hold digits of weights."""
+    return config.cols - config.floor.reserved_cols
+
+
+def crossbars_per_array(outputs: int, config: HardwareConfig) -> list[int]:
+    """Crossbars side by side that hold `outputs` columns of weights, of each array, blank ones too."""
+    return [-(-len(widths) * outputs // used_cols(config)) for widths in array_widths(config)]
+
+
+def described(config: HardwareConfig) -> dict[str, str]:
+    """Field by field, as Python writes it."""
+    return {each.name: repr(getattr(config, each.name)) for each in fields(config)}
+
+
 def slices_per_weight(config: HardwareConfig) -> int:
     """Cells that a weight takes in the array where it takes the most."""
     return max(map(len, array_widths(config)))
@@ -123,13 +141,13 @@ def largest_product(config: HardwareConfig) -> int:
 
 def code_unit(config: HardwareConfig) -> float:
     """Products of levels per code of the ADC, where it is the same for all columns."""
-    adc, levels = config.adc, window(config)
+    adc = config.adc
     if adc is None or adc.full_scale is None:
         return 1.0
     if isinstance(adc.full_scale, WorstCase):
         return largest_product(config) / (2**adc.bits - 1)
     assert isinstance(adc.full_scale, int | float)
-    return adc.full_scale / (2**adc.bits - 1) / (levels.v_step * levels.g_step)
+    return adc.full_scale / (2**adc.bits - 1) / window(config).product
 
 
 def compute_dtype(model: CrossbarModel, config: HardwareConfig) -> torch.dtype:

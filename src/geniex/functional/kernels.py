@@ -14,7 +14,7 @@ from geniex.circuit.kernels.keeping import kept_in
 from geniex.coding import Stream
 from geniex.converters import DigitalFloor, DummyColumn, PaperFloor
 from geniex.digital import FixedPoint, Number
-from geniex.functional.hardware import largest_product, window
+from geniex.functional.hardware import largest_product
 from geniex.functional.reading import RowTile
 
 __all__ = ["CompiledStreams", "add_readings", "can_add", "integers"]
@@ -80,12 +80,12 @@ def can_add(tile: RowTile) -> bool:
 
 def add_readings(reads: Reads, tile: RowTile, sums: Tensor) -> None:
     """Read, and add the readings times their places to `sums` (input, crossbar, used)."""
-    config, levels = tile.config, window(tile.config)
+    config, levels = tile.config, tile.levels
     i = tile.read(levels.voltages(reads.level, reads.level.dtype).unsqueeze(0))
     ideal = tile.ideal(reads.level.unsqueeze(0)) if config.floor.needs_ideal else i[..., : sums.shape[-1]]
     number = i.numpy().dtype.type
     scalars = (
-        number(1 / (levels.v_step * levels.g_step)),
+        number(1 / levels.product),
         number(config.g_off / levels.g_step),
         number(HALVES[i.dtype]),
         number(2**config.adc.bits - 1 if config.adc else np.inf),

@@ -1,6 +1,7 @@
 """A weight matrix on crossbars: reads of its tiles, and shift-and-add of what is read."""
 
 from collections.abc import Generator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,13 +10,15 @@ from torch import Tensor
 
 from geniex.coding import stream_digits
 from geniex.converters import ColumnScales
-from geniex.digital import accumulate, quantize, shifts, tile
+from geniex.digital import accumulate, places, quantize
 from geniex.functional.hardware import (
     HardwareConfig,
     array_widths,
     code_unit,
+    crossbars_per_array,
     input_offset,
     input_streams,
+    used_cols,
     window,
 )
 from geniex.functional.reading import RowTile, columns, read_tile
@@ -38,7 +41,13 @@ class ProgrammedMatrix:
         self.written, self.config, self.shape = written, config, written.q.shape
         self.crossbars, self.streams = crossbars_of(self.shape[1], config), input_streams(config)
         self.tiles = [row_tile(part.placed, part.g, model, config) for part in written.tiles]
+        self.places = torch.tensor([s.place for s in self.streams], dtype=torch.float64, device=written.q.device)
         self.compiled_streams: CompiledStreams | None = None
+
+    @cached_property
+    def word_sums(self) -> Float[Tensor, "array output"]:
+        """Of each array, the sum of each column's words."""
+        return self.config.mapping.encode(self.written.q, self.config.weights.bits).double().sum(1)
 
     @torch.no_grad()
     def multiply(self, x: Shaped[Tensor, "input row"]) -> Float[Tensor, "input col"]:
@@ -78,15 +87,13 @@ class ProgrammedMatrix:
         return max(1, CHUNK_CURRENTS // (self.crossbars * self.config.cols * reads))
 
     def _multiply_chunk(self, q: Tensor) -> Tensor:
-        used = self.config.cols - self.config.floor.reserved_cols
-        sums = torch.zeros(len(q), self.crossbars, used, dtype=torch.float64, device=q.device)
+        sums = torch.zeros(len(q), self.crossbars, used_cols(self.config), dtype=torch.float64, device=q.device)
         for row_tile in self.tiles:
             if self._is_compiled(row_tile):
                 self._add_compiled(q, row_tile, sums)
             else:
                 self._add(q, row_tile, sums)
-        words = self.config.mapping.encode(self.written.q, self.config.weights.bits)
-        return combine(sums, q.double(), words.double().sum(1), self.config)
+        return combine(sums, q.double(), self.word_sums, self.config)
 
     def _integers(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu" and x.dtype == torch.float32:
@@ -109,8 +116,7 @@ class ProgrammedMatrix:
 
         if self.compiled_streams is None:
             self.compiled_streams = CompiledStreams(self.streams)
-        rows = self.config.rows
-        reads = self.compiled_streams.reads(q, row_tile.number * rows, rows, row_tile.g.dtype)
+        reads = self.compiled_streams.reads(q, row_tile.rows.start, self.config.rows, row_tile.g.dtype)
         if len(reads.level):
             add_readings(reads, row_tile, sums)
 
@@ -118,15 +124,12 @@ class ProgrammedMatrix:
         level, entry, stream = self._reads(q, row_tile)
         if len(level):
             y = read_tile(level, row_tile)
-            place = torch.tensor([s.place for s in self.streams], dtype=torch.float64, device=q.device)[stream]
-            parts = (y * place[:, None]).movedim(0, 1)
+            parts = (y * self.places[stream, None]).movedim(0, 1)
             sums[:, row_tile.which] = sums[:, row_tile.which].index_add(0, entry, parts)
 
     def _reads(self, q: Tensor, row_tile: RowTile) -> tuple[Tensor, Tensor, Tensor]:
         """Digits (read, row) of the reads that drive a row, and which input and stream each is: others give 0."""
-        first = row_tile.number * self.config.rows
-        rows = q[:, first : first + self.config.rows]
-        level = tile(stream_digits(rows, self.streams), -1, self.config.rows).squeeze(-2)
+        level = row_tile.filled(stream_digits(q[:, row_tile.rows], self.streams))
         entry, stream = level.any(-1).nonzero().unbind(-1)
         return level[entry, stream].to(row_tile.g.dtype), entry, stream
 
@@ -163,11 +166,10 @@ def combine(
 
 def _arrays(sums: Tensor, outputs: int, config: HardwareConfig) -> Generator[Tensor, None, None]:
     """Products (input, output) with the words of each array."""
-    used, first = sums.shape[-1], 0
-    for widths in array_widths(config):
-        count = -(-len(widths) * outputs // used)
+    first = 0
+    for widths, count in zip(array_widths(config), crossbars_per_array(outputs, config), strict=True):
         columns = sums[:, first : first + count].flatten(1)[:, : len(widths) * outputs]
-        place = sums.new_tensor([2.0**shift for shift in shifts(widths)])
+        place = sums.new_tensor(places(widths))
         yield (columns.unflatten(1, (len(widths), outputs)) * place[:, None]).sum(1)
         first += count
 
@@ -177,5 +179,4 @@ def _unit(number: int, which: Tensor, config: HardwareConfig) -> float | Tensor:
     if config.adc is None or not isinstance(config.adc.full_scale, ColumnScales):
         return code_unit(config)
     amperes = torch.tensor(config.adc.full_scale.amperes[number], dtype=torch.float64, device=which.device)[which]
-    levels = window(config)
-    return (amperes / (2**config.adc.bits - 1) / (levels.v_step * levels.g_step)).unsqueeze(-2)
+    return (amperes / (2**config.adc.bits - 1) / window(config).product).unsqueeze(-2)

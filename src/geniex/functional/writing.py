@@ -13,11 +13,28 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from geniex.digital import digits, quantize, tile
-from geniex.functional.hardware import HardwareConfig, array_widths, compute_dtype, window
+from geniex.functional.hardware import (
+    HardwareConfig,
+    array_widths,
+    compute_dtype,
+    crossbars_per_array,
+    used_cols,
+    window,
+)
 from geniex.models.base import CrossbarModel
 from geniex.models.randomness import states
 
-__all__ = ["Placed", "WrittenMatrix", "WrittenTile", "crossbars_of", "digits_of", "left_out", "placed", "write"]
+__all__ = [
+    "Placed",
+    "WrittenMatrix",
+    "WrittenTile",
+    "crossbars_of",
+    "digits_of",
+    "left_out",
+    "placed",
+    "weight_digits",
+    "write",
+]
 
 
 class Placed(NamedTuple):
@@ -66,16 +83,20 @@ class WrittenMatrix:
 def write(w: Float[Tensor, "row col"], model: CrossbarModel, config: HardwareConfig) -> WrittenMatrix:
     """Write `w` to crossbars; whatever writing draws is drawn now."""
     q, before = quantize(w, config.weights), states(model)
-    words = config.mapping.encode(q, config.weights.bits)
-    digit = [digits(word, widths) for word, widths in zip(words, array_widths(config), strict=True)]
     levels, dtype = window(config), compute_dtype(model, config)
     tiles = [
         WrittenTile(
             part._replace(level=part.level.to(torch.uint8)), model.write(levels.conductances(part.level, dtype))
         )
-        for part in placed(digit, config)
+        for part in placed(weight_digits(q, config), config)
     ]
     return WrittenMatrix(q, tiles, before)
+
+
+def weight_digits(q: Int[Tensor, "input output"], config: HardwareConfig) -> list[Shaped[Tensor, "_ input output"]]:
+    """Digits of weights, given as integers, in each array."""
+    words = config.mapping.encode(q, config.weights.bits)
+    return [digits(word, widths) for word, widths in zip(words, array_widths(config), strict=True)]
 
 
 def placed(digit: list[Shaped[Tensor, "_ input output"]], config: HardwareConfig) -> Generator[Placed, None, None]:
@@ -95,8 +116,8 @@ def left_out(digit: list[Shaped[Tensor, "_ input output"]], config: HardwareConf
 
 def _levels(digit: list[Tensor], config: HardwareConfig) -> Tensor:
     """Digits (row tile, crossbar, row, col)."""
-    used = config.cols - config.floor.reserved_cols
-    crossbars = [tile(tile(array.movedim(0, 1).flatten(1), -2, config.rows), -1, used).movedim(1, 2) for array in digit]
+    columns = [array.movedim(0, 1).flatten(1) for array in digit]
+    crossbars = [tile(tile(array, -2, config.rows), -1, used_cols(config)).movedim(1, 2) for array in columns]
     return torch.nn.functional.pad(torch.cat(crossbars, dim=1), (0, config.floor.reserved_cols))
 
 
@@ -112,8 +133,7 @@ def _some(number: int, level: Tensor, chosen: Tensor) -> Generator[Placed, None,
 
 def crossbars_of(outputs: int, config: HardwareConfig) -> int:
     """Crossbars side by side that hold `outputs` columns of weights, blank ones too."""
-    used = config.cols - config.floor.reserved_cols
-    return sum(-(-len(widths) * outputs // used) for widths in array_widths(config))
+    return sum(crossbars_per_array(outputs, config))
 
 
 def digits_of(shape: Sequence[int], config: HardwareConfig) -> int:

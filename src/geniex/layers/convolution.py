@@ -4,14 +4,13 @@ import math
 from abc import ABC
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geniex.functional import HardwareConfig
 from geniex.layers.base import AnalogLayer, Products
-from geniex.layers.groups import block_diagonal, packed
+from geniex.layers.groups import block_diagonal, multiplied, packed
 from geniex.layers.patches import Windows, chunks, gather, pixels, positions, with_batch
 from geniex.models.base import CrossbarModel
 
@@ -71,8 +70,7 @@ class _Convolution(AnalogLayer, ABC):
     def _outputs(self, x: Tensor, windows: Windows, products: Products) -> Tensor:
         """Outputs (image, channel, *position) of padded images."""
         rows = gather(x, windows).flatten(-1 - len(self.sides)).unflatten(-1, (self.groups, -1))
-        outputs = [products(k, rows[..., groups, :].flatten(-2)) for k, groups in enumerate(self.packing)]
-        y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+        y = multiplied(rows, self.packing, products)
         return (y if self.bias is None else y + self.bias).movedim(-1, 1)
 
 

@@ -3,13 +3,15 @@
 Packed groups lie on rows and columns of their own of one crossbar, a block-diagonal matrix.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from geniex.functional import HardwareConfig, slices_per_weight
+from geniex.functional import HardwareConfig, slices_per_weight, used_cols
 
-__all__ = ["block_diagonal", "packed"]
+__all__ = ["block_diagonal", "multiplied", "packed"]
 
 
 def packed(groups: int, rows: int, cols: int, config: HardwareConfig) -> list[slice]:
@@ -23,11 +25,24 @@ def packed(groups: int, rows: int, cols: int, config: HardwareConfig) -> list[sl
     """
     together = 1
     if config.pack_groups:
-        used = config.cols - config.floor.reserved_cols
-        together = max(1, min(config.rows // rows, used // (slices_per_weight(config) * cols)))
+        together = max(1, min(config.rows // rows, used_cols(config) // (slices_per_weight(config) * cols)))
     return [slice(k, min(k + together, groups)) for k in range(0, groups, together)]
 
 
 def block_diagonal(matrices: Float[Tensor, "group row col"], packing: list[slice]) -> list[Float[Tensor, "_ _"]]:
     """The matrices of groups that share one, as blocks of it."""
     return [torch.block_diag(*matrices[groups]) for groups in packing]
+
+
+def multiplied(
+    x: Float[Tensor, "*input group row"], packing: list[slice], product: Callable[[int, Tensor], Tensor]
+) -> Float[Tensor, "*input col"]:
+    """Products of each group's inputs with its matrix, one group after the other.
+
+    Args:
+        x: inputs of the groups.
+        packing: groups that share a matrix.
+        product: multiplies with the matrix of that number.
+    """
+    outputs = [product(k, x[..., groups, :].flatten(-2)) for k, groups in enumerate(packing)]
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)

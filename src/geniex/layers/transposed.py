@@ -4,13 +4,12 @@ from abc import ABC
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from geniex.functional import HardwareConfig
 from geniex.layers.base import AnalogLayer, Products
-from geniex.layers.groups import block_diagonal, packed
+from geniex.layers.groups import block_diagonal, multiplied, packed
 from geniex.layers.patches import Windows, chunks, overlap_add, pixels, with_batch
 from geniex.models.base import CrossbarModel
 
@@ -90,9 +89,7 @@ class _ConvolutionTransposed(AnalogLayer, ABC):
     def _columns(self, x: Tensor, products: Products) -> Tensor:
         """Products (image, *position, channel, *kernel) of the pixels of images."""
         pixel = x.movedim(1, -1).unflatten(-1, (self.groups, -1))
-        outputs = [products(k, pixel[..., groups, :].flatten(-2)) for k, groups in enumerate(self.packing)]
-        y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
-        return y.unflatten(-1, (self.out_channels, *self.kernel_size))
+        return multiplied(pixel, self.packing, products).unflatten(-1, (self.out_channels, *self.kernel_size))
 
     def _values(self) -> int:
         """Values held per pixel: its channels as floats and integers, products in float64 and as floats, overlaps."""

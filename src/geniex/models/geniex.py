@@ -129,7 +129,7 @@ class Geniex(CrossbarModel):
         half = self.conductance_half(g)
         weight = self.output.weight * (s.f_max - s.f_min)
         offset = s.f_min + (s.f_max - s.f_min) * self.output.bias + half @ weight.mT
-        from_voltage = self.voltage.weight.mT / s.v_max
+        from_voltage = (self.voltage.weight.mT / s.v_max).contiguous()
         conduct = SharedInputs(g)
 
         def read(v: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ def _ratio(v: Tensor, half: Tensor, layers: tuple[Tensor, Tensor, Tensor]) -> Te
     inputs = v.reshape(1, *v.shape[-2:]) if shared else v.expand(*tile, *v.shape[-2:]).flatten(0, -3)
     halves, offsets = half.reshape(-1, half.shape[-1]), offset.reshape(-1, offset.shape[-1])
     parts, rows = [], driven_rows(inputs)
-    inputs, from_voltage = inputs[..., :rows].contiguous(), from_voltage[:rows].contiguous()
+    inputs, from_voltage = inputs[..., :rows].contiguous(), from_voltage[:rows]
     for some in inputs.split(INPUTS_AT_ONCE if v.device.type == "cpu" else max(1, v.shape[-2]), dim=-2):
         driven = [product(one, from_voltage) for one in some]
         parts.append([

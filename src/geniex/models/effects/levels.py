@@ -10,6 +10,7 @@ from torch import Tensor
 
 from geniex.models.base import CrossbarModel
 from geniex.models.effects.base import WriteEffect
+from geniex.rounding import straight_through
 
 __all__ = ["FiniteLevels"]
 
@@ -50,4 +51,4 @@ class FiniteLevels(WriteEffect):
         """The nearest level, of two the lower one; see `WriteEffect.altered`."""
         levels = torch.tensor(self.levels, dtype=g.dtype, device=g.device)
         nearest = torch.bucketize(g.detach().contiguous(), (levels[1:] + levels[:-1]) / 2)
-        return levels[nearest] + (g - g.detach())
+        return straight_through(levels[nearest], g)

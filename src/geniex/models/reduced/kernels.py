@@ -40,7 +40,7 @@ class _Program(NamedTuple):
         offset: None for polynomials.
         at_rest: values of the functions at 0 V.
         weights: `currents`, `slopes` and `curvatures`.
-        constants: what rows that are left out add to the products with them, at 0 V.
+        constants: what rows that are left out add to the products with them, at 0 V; see `of_first`.
     """
 
     functions: np.ndarray
@@ -48,9 +48,9 @@ class _Program(NamedTuple):
     offset: np.float32 | None
     at_rest: Tensor
     weights: tuple[Tensor, ...]
-    constants: tuple[Tensor, ...]
     coupling: Tensor
     share: np.float32
+    constants: tuple[Tensor, ...] = ()
 
     def of_first(self, rows: int, order: Order) -> "_Program":
         """For inputs that drive none but the first `rows` rows."""
@@ -67,11 +67,10 @@ class _Program(NamedTuple):
 def _program(tables: Tables, functions: Tensor, scale: float, offset: float | None) -> _Program:
     node = None if offset is None else np.float32(offset)
     weights = (tables.currents, tables.slopes, tables.curvatures)
-    constants = tuple(torch.zeros_like(weight[0]) if len(weight) else weight.new_zeros(0) for weight in weights)
     share = np.float32(tables.share.item())
     values = functions.float().contiguous()
     at_rest = values[:, 0] if offset is None else values[int(offset)]
-    return _Program(values.numpy(), np.float32(scale), node, at_rest, weights, constants, tables.coupling, share)
+    return _Program(values.numpy(), np.float32(scale), node, at_rest, weights, tables.coupling, share)
 
 
 def _prepare(tables: Tables, levels: Float[Tensor, " level"]) -> _Program:
