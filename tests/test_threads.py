@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from geniex.threads import in_order, work_off
+from geniex.threads import available, in_order, taken_from_torch, work_off
 
 
 def test_results_come_in_order_though_later_parts_are_done_first():
@@ -70,3 +70,24 @@ def test_an_error_ends_the_rest_of_the_parts():
     time.sleep(0.1)
     assert len(done) == count < 100
     assert torch.get_num_threads() == before
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_threads_taken_from_torch_are_available_here_and_given_back():
+    with taken_from_torch():
+        with taken_from_torch():
+            assert (torch.get_num_threads(), available()) == (1, 3)
+        assert (torch.get_num_threads(), available()) == (1, 3)
+        assert list(in_order(range(2), lambda _: available(), 2, 2)) == [1, 1]
+    assert torch.get_num_threads() == available() == 3
+    with pytest.raises(KeyError), taken_from_torch():
+        raise KeyError
+    assert torch.get_num_threads() == available() == 3

@@ -4,16 +4,42 @@ import functools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import torch
 
-__all__ = ["in_order", "work_off"]
+__all__ = ["available", "in_order", "taken_from_torch", "work_off"]
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+_taken = threading.local()
+
+
+def available() -> int:
+    """Threads that work may be shared out to: torch's, whoever has them."""
+    return getattr(_taken, "threads", 0) or torch.get_num_threads()
+
+
+@contextmanager
+def taken_from_torch() -> Iterator[None]:
+    """Within the block torch's own operations run on one thread, and its threads are `available`.
+
+    For work that mixes both: torch's threads spin for milliseconds after each operation, on cores that others wait for.
+    """
+    if hasattr(_taken, "threads"):
+        yield
+        return
+    _taken.threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(_taken.threads)
+        del _taken.threads
 
 
 def work_off(parts: Iterable[Part], workers: Sequence[Callable[[Part], None]]) -> None:

@@ -61,13 +61,13 @@ class Case:
 
 
 CASES: dict[str, Case] = {
-    "nominal_v250": Case("ResNet-20, CIFAR-100, 0.25 V", None, "cifar100_test.npz", 400),
-    "nominal_v500": Case("ResNet-20, CIFAR-100, 0.5 V", None, "cifar100_test.npz", 400),
+    "nominal_v250": Case("ResNet-20, CIFAR-100, 0.25 V", None, "cifar100_test.npz", 200),
+    "nominal_v500": Case("ResNet-20, CIFAR-100, 0.5 V", None, "cifar100_test.npz", 200),
     "squeezenet": Case(
-        "SqueezeNet 1.1, ImageNet, 0.25 V", "geniex.networks:squeezenet1_1_imagenet", "imagenet_val1300.npz", 100
+        "SqueezeNet 1.1, ImageNet, 0.25 V", "geniex.networks:squeezenet1_1_imagenet", "imagenet_val1300.npz", 50
     ),
     "mobilenet": Case(
-        "MobileNetV1 0.25, ImageNet, 0.25 V", "geniex.networks:mobilenet_v1_025_imagenet", "imagenet_val1300.npz", 100
+        "MobileNetV1 0.25, ImageNet, 0.25 V", "geniex.networks:mobilenet_v1_025_imagenet", "imagenet_val1300.npz", 50
     ),
 }
 """By the name of their configuration."""

@@ -58,6 +58,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder that studies.accuracy.data wrote.")] = Path("runs/data"),
     work: Annotated[Path, typer.Option(help="Folder for the results of batches.")] = Path("runs/accuracy"),
     models: Annotated[str, typer.Option(help="Separated by commas.")] = ",".join(MODELS),
+    images: Annotated[int | None, typer.Option(min=1, help="How many, the first of each case; default all.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Batches at a time.")] = os.cpu_count() or 1,
 ) -> None:
     """Run the cases one after another, then draw the picture and print the tables."""
@@ -66,6 +67,7 @@ def main(
     with exclusive(work):  # two runs would take the threads of each other, and results.json with them
         for name, case in chosen(cases).items():
             subject = case.load(HERE / f"{name}.toml", data)
+            subject = subject if images is None else subject.first(images)
             names = [model.strip() for model in models.split(",")]
             for found in classify(subject, names, case.piece, work / "batches", threads):
                 put(results, name, found)

@@ -24,13 +24,16 @@ from geniex.functional.hardware import (
 from geniex.functional.reading import RowTile, columns, read_tile
 from geniex.functional.writing import Placed, WrittenMatrix, crossbars_of
 from geniex.models.base import CrossbarModel
+from geniex.models.randomness import is_random
+from geniex.threads import available, work_off
 
 if TYPE_CHECKING:
     from geniex.functional.kernels import CompiledStreams
 
 __all__ = ["ProgrammedMatrix", "combine", "row_tile"]
 
-CHUNK_CURRENTS = 2**19  # column currents read at once: bounds memory, and keeps them near the cache
+CHUNK_CURRENTS = 2**21  # column currents that a thread reads at once: bounds memory
+FEWEST_CURRENTS = 2**16  # that another thread is started for
 
 
 class ProgrammedMatrix:
@@ -43,6 +46,8 @@ class ProgrammedMatrix:
         self.tiles = [row_tile(part.placed, part.g, model, config) for part in written.tiles]
         self.places = torch.tensor([s.place for s in self.streams], dtype=torch.float64, device=written.q.device)
         self.compiled_streams: CompiledStreams | None = None
+        adc = config.adc
+        self.draws = is_random(model.after_writing) or (adc is not None and adc.noise > 0)
 
     @cached_property
     def word_sums(self) -> Float[Tensor, "array output"]:
@@ -56,7 +61,17 @@ class ProgrammedMatrix:
         Raises:
             ValueError: if `x` is not floating or not finite, or has another number of rows.
         """
-        return torch.cat([self._multiply_chunk(part) for part in self._chunks(x)])
+        q = self._checked(x)
+        threads = self._threads(q)
+        parts = q.split(min(self._inputs_for(q, CHUNK_CURRENTS), max(1, -(-len(q) // threads))))
+        products: list[Tensor | None] = [None] * len(parts)
+
+        @torch.no_grad()  # the mode is each thread's own
+        def multiply(k: int) -> None:
+            products[k] = self._multiply_chunk(parts[k])
+
+        work_off(range(len(parts)), [multiply] * threads)
+        return torch.cat([y for y in products if y is not None])
 
     @torch.no_grad()
     def columns(
@@ -67,24 +82,30 @@ class ProgrammedMatrix:
         Raises:
             ValueError: as `multiply`.
         """
-        for q in self._chunks(x):
+        q = self._checked(x)
+        for part in q.split(self._inputs_for(q, CHUNK_CURRENTS)):
             for row_tile in self.tiles:
-                level, *_ = self._reads(q, row_tile)
+                level, *_ = self._reads(part, row_tile)
                 if len(level):
                     yield row_tile, columns(level, row_tile)
 
-    def _chunks(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The inputs as integers, some at a time."""
+    def _checked(self, x: Tensor) -> Tensor:
+        """The inputs as integers."""
         if x.shape[-1] != self.shape[0]:
             raise ValueError(f"The weights have {self.shape[0]} rows; got inputs of shape {tuple(x.shape)}.")
-        q = self._integers(x)
-        return q.split(self._inputs_at_once(q))
+        return self._integers(x)
 
-    def _inputs_at_once(self, q: Tensor) -> int:
-        """As many as make `CHUNK_CURRENTS`; passes for negative numbers do not count where there are none."""
+    def _inputs_for(self, q: Tensor, currents: int) -> int:
+        """Inputs that make so many currents; passes for negative numbers do not count where there are none."""
         signed = q.numel() == 0 or q.min().item() < 0
         reads = sum(signed or stream.sign > 0 for stream in self.streams)
-        return max(1, CHUNK_CURRENTS // (self.crossbars * self.config.cols * reads))
+        return max(1, currents // (self.crossbars * self.config.cols * reads))
+
+    def _threads(self, q: Tensor) -> int:
+        """That share the inputs: one where reads draw, since what each draws must not depend on who comes first."""
+        if self.draws or q.device.type != "cpu":
+            return 1
+        return max(1, min(available(), len(q) // self._inputs_for(q, FEWEST_CURRENTS)))
 
     def _multiply_chunk(self, q: Tensor) -> Tensor:
         sums = torch.zeros(len(q), self.crossbars, used_cols(self.config), dtype=torch.float64, device=q.device)

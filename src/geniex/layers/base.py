@@ -8,6 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from geniex.functional import AnalogMatmul, HardwareConfig, OnCrossbars, ProgrammedMatrix, WrittenMatrix
 from geniex.models.base import CrossbarModel
+from geniex.threads import taken_from_torch
 
 __all__ = ["AnalogLayer", "Products", "analog_layers", "check_floating", "check_numbers"]
 
@@ -37,6 +39,11 @@ class AnalogLayer(nn.Module, ABC):
         super().__init__()
         self.matmul = AnalogMatmul(model, config)
         self.crossbars = OnCrossbars(self.matmul)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward pass. Threads share the inputs of its products, not the small operations around them."""
+        with taken_from_torch():
+            return super().__call__(*args, **kwargs)
 
     @abstractmethod
     def matrices(self) -> Sequence[Float[Tensor, "row col"]]:

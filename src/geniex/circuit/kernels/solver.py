@@ -19,7 +19,7 @@ from geniex.circuit.rules import Rules, Solved
 from geniex.circuit.spec import CrossbarSpec
 from geniex.devices import DeviceModel
 from geniex.devices.elementary import ohmic_cell
-from geniex.threads import work_off
+from geniex.threads import available, work_off
 
 __all__ = ["CompiledSolver"]
 
@@ -81,7 +81,7 @@ class CompiledSolver:
     def _share_out(self, circuits: int, run: Callable[[Work, tuple[int, int]], None]) -> None:
         """Call `run` with room to work in and a part of the circuits, on as many threads as torch uses."""
         cells = self.spec.rows * self.spec.cols
-        threads = min(torch.get_num_threads(), 1 + circuits * cells // FEWEST_CELLS)
+        threads = min(available(), 1 + circuits * cells // FEWEST_CELLS)
         block = BLOCK_CELLS // cells
         block = max(1, min(block, -(-circuits // (PARTS * threads))))
         parts = [(first, min(first + block, circuits)) for first in range(0, circuits, block)]

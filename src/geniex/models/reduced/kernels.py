@@ -19,11 +19,11 @@ from geniex.circuit.kernels.keeping import kept_in
 from geniex.models.reduced.reading import functions_of
 from geniex.models.reduced.tables import Order, Tables
 from geniex.products import affine, driven_rows, product, whole_blocks
-from geniex.threads import work_off
+from geniex.threads import available, work_off
 
 __all__ = ["CompiledRead"]
 
-INPUTS_AT_ONCE = 512
+INPUTS_AT_ONCE = 2048
 DEGREE = 9
 PIECES = 1020
 FEWEST_PRODUCTS = 2**21  # that a second thread is started for: about 0.5 ms of work
@@ -121,7 +121,7 @@ class CompiledRead:
         cols = self.programs[0].coupling.shape[-1]
         i = v.new_empty(tiles, inputs, cols)
         parts = [(k, first) for k in range(tiles) for first in range(0, inputs, INPUTS_AT_ONCE)]
-        threads = max(1, min(torch.get_num_threads(), len(parts), v.numel() * cols // FEWEST_PRODUCTS))
+        threads = max(1, min(available(), len(parts), v.numel() * cols // FEWEST_PRODUCTS))
         rooms, rows = [self._room(v, cols) for _ in range(threads)], driven_rows(v)
         programs = [self._program(k, rows) for k in crossbars]
 

@@ -19,7 +19,7 @@ from geniex.models.guard import OperatingRange
 from geniex.models.reduced.ladders import Ladders
 from geniex.models.reduced.reading import read as read_one
 from geniex.models.reduced.tables import Order, Tables, basis, tabulate
-from geniex.threads import in_order
+from geniex.threads import available, in_order
 
 if TYPE_CHECKING:
     from geniex.models.reduced.kernels import CompiledRead
@@ -98,7 +98,7 @@ class ReducedOrder(CrossbarModel):
     def _tables(self, g: Float[Tensor, "crossbar row col"]) -> Iterator[Tables]:
         """Tables of each crossbar; some crossbars together fill a core, and each core has its own."""
         parts = g.split(max(1, CELLS_AT_ONCE // g[0].numel())) if len(g) else ()
-        threads = min(torch.get_num_threads(), len(parts)) if g.device.type == "cpu" else 1
+        threads = min(available(), len(parts)) if g.device.type == "cpu" else 1
         if threads > 1 and not (torch.is_grad_enabled() and g.requires_grad):
             done = in_order(parts, torch.no_grad()(self._tabulate), threads, threads)
         else:
