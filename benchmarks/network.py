@@ -1,7 +1,7 @@
 """Seconds per image of networks and layers on 64x64 crossbars, 16 bits in 4/4, and the memory of a large one.
 
 ResNet-20 has the weights, the images and the crossbar of `geniex demo`; batches run in two threads, one each, as
-`evaluate` runs them. Layers take one image at a time, on one thread. `program` is what comes before, on one thread:
+`evaluate` runs them. Layers take one image at a time, whose pixels two threads share. `program` is what comes before:
 crossbars are written, and one image is read. `published` are seconds of the simulator published with the paper
 (PyTorch 1.5, two cores), of its ideal crossbars for `ideal` and of its network for `geniex` and `reduced`; `x` is how
 many times ours they are. The peak of memory is that of a process of its own, which classifies one batch with SqueezeNet
@@ -62,6 +62,7 @@ def rows(size: Size = Size()) -> Iterator[dict[str, Any]]:
     try:
         for name in size.models:
             yield _network_row(name, size.exact_images if name == "circuit" else size.images)
+        torch.set_num_threads(THREADS)
         for channels, pixels in size.layers:
             yield from _layer_rows(channels, pixels)
         for model in memory.MODELS:

@@ -55,7 +55,7 @@ class Witness(Ideal):
 def two_threads(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    monkeypatch.setattr("geniex.functional.programmed.FEWEST_CURRENTS", 1)
+    monkeypatch.setattr("geniex.functional.programmed.FEWEST_READS", 1)
     yield
     torch.set_num_threads(before)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ProgrammedMatrix", "combine", "row_tile"]
 
 CHUNK_CURRENTS = 2**21  # column currents that a thread reads at once: bounds memory
-FEWEST_CURRENTS = 2**16  # that another thread is started for
+FEWEST_READS = 512  # of a crossbar, that another thread is started for: products with fewer inputs are too short
 
 
 class ProgrammedMatrix:
@@ -63,7 +63,7 @@ class ProgrammedMatrix:
         """
         q = self._checked(x)
         threads = self._threads(q)
-        parts = q.split(min(self._inputs_for(q, CHUNK_CURRENTS), max(1, -(-len(q) // threads))))
+        parts = q.split(min(self._inputs_at_once(q), max(1, -(-len(q) // threads))))
         products: list[Tensor | None] = [None] * len(parts)
 
         @torch.no_grad()  # the mode is each thread's own
@@ -83,7 +83,7 @@ class ProgrammedMatrix:
             ValueError: as `multiply`.
         """
         q = self._checked(x)
-        for part in q.split(self._inputs_for(q, CHUNK_CURRENTS)):
+        for part in q.split(self._inputs_at_once(q)):
             for row_tile in self.tiles:
                 level, *_ = self._reads(part, row_tile)
                 if len(level):
@@ -95,17 +95,20 @@ class ProgrammedMatrix:
             raise ValueError(f"The weights have {self.shape[0]} rows; got inputs of shape {tuple(x.shape)}.")
         return self._integers(x)
 
-    def _inputs_for(self, q: Tensor, currents: int) -> int:
-        """Inputs that make so many currents; passes for negative numbers do not count where there are none."""
+    def _inputs_at_once(self, q: Tensor) -> int:
+        """As many as make `CHUNK_CURRENTS`."""
+        return max(1, CHUNK_CURRENTS // (self.crossbars * self.config.cols * self._reads_of_each(q)))
+
+    def _reads_of_each(self, q: Tensor) -> int:
+        """Streams that an input can have; those of negative numbers do not count where there are none."""
         signed = q.numel() == 0 or q.min().item() < 0
-        reads = sum(signed or stream.sign > 0 for stream in self.streams)
-        return max(1, currents // (self.crossbars * self.config.cols * reads))
+        return sum(signed or stream.sign > 0 for stream in self.streams)
 
     def _threads(self, q: Tensor) -> int:
         """That share the inputs: one where reads draw, since what each draws must not depend on who comes first."""
         if self.draws or q.device.type != "cpu":
             return 1
-        return max(1, min(available(), len(q) // self._inputs_for(q, FEWEST_CURRENTS)))
+        return max(1, min(available(), len(q) * self._reads_of_each(q) // FEWEST_READS))
 
     def _multiply_chunk(self, q: Tensor) -> Tensor:
         sums = torch.zeros(len(q), self.crossbars, used_cols(self.config), dtype=torch.float64, device=q.device)

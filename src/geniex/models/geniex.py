@@ -136,9 +136,10 @@ class Geniex(CrossbarModel):
             check_voltages(v, g)
             self.guard.check_voltages(v, bounds)
             tile = torch.broadcast_shapes(v.shape[:-2], g.shape[:-2])
-            f = _ratio(v, half.expand(*tile, -1), (from_voltage, weight.mT, offset.expand(*tile, -1)))
+            reference = conduct(self.effective(v)).expand(*tile, -1, -1)
+            layers = from_voltage, weight.mT, offset.expand(*tile, -1)
             # however far it errs, no current changes its sign
-            return conduct(self.effective(v)) / f.clamp(min=s.f_min / 2)
+            return _divided(reference, v, half.expand(*tile, -1), layers, s.f_min / 2)
 
         return read
 
@@ -147,26 +148,29 @@ def _column_by_column(g: Tensor) -> Tensor:
     return g.mT.flatten(-2)
 
 
-def _ratio(v: Tensor, half: Tensor, layers: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """f_R (*tile, input, col) of inputs (*#tile, input, row) on crossbars with conductance halves (*tile, hidden).
+def _divided(reference: Tensor, v: Tensor, half: Tensor, layers: tuple[Tensor, Tensor, Tensor], least: float) -> Tensor:
+    """Currents (*tile, input, col) of inputs (*#tile, input, row) on crossbars: `reference` / f_R.
 
     Args:
+        reference: currents (*tile, input, col).
         v: shared by tiles where it broadcasts; so is then its half of the hidden layer.
-        half: conductance halves.
+        half: conductance halves (*tile, hidden).
         layers: weights of the voltage half and of the output layer, and the output's offset (*tile, col).
+        least: what f_R is at least.
     """
     from_voltage, weight, offset = layers
-    tile, shared = half.shape[:-1], v.shape[:-2].numel() == 1
-    inputs = v.reshape(1, *v.shape[-2:]) if shared else v.expand(*tile, *v.shape[-2:]).flatten(0, -3)
+    shared = v.shape[:-2].numel() == 1
+    inputs = v.reshape(1, *v.shape[-2:]) if shared else v.expand(*half.shape[:-1], *v.shape[-2:]).flatten(0, -3)
     halves, offsets = half.reshape(-1, half.shape[-1]), offset.reshape(-1, offset.shape[-1])
-    parts, rows = [], driven_rows(inputs)
+    currents, rows = reference.reshape(-1, *reference.shape[-2:]), driven_rows(inputs)
     inputs, from_voltage = inputs[..., :rows].contiguous(), from_voltage[:rows]
-    for some in inputs.split(INPUTS_AT_ONCE if v.device.type == "cpu" else max(1, v.shape[-2]), dim=-2):
-        driven = [product(one, from_voltage) for one in some]
-        parts.append([
-            affine(torch.maximum(driven[0 if shared else k], -halves[k]), weight, offsets[k])
-            for k in range(len(halves))
-        ])  # fmt: skip
-    f = [torch.cat(of_tile) for of_tile in zip(*parts, strict=True)]
-    whole = torch.stack(f) if f else v.new_empty(0, v.shape[-2], weight.shape[-1])
-    return whole.view(*tile, v.shape[-2], weight.shape[-1])
+    at_once = INPUTS_AT_ONCE if v.device.type == "cpu" else max(1, v.shape[-2])
+    divided: list[list[Tensor]] = [[] for _ in halves]
+    for first in range(0, v.shape[-2], at_once):
+        some = slice(first, first + at_once)
+        driven = [product(one, from_voltage) for one in inputs[:, some]]
+        for k, of_tile in enumerate(divided):
+            hidden = torch.maximum(driven[0 if shared else k], -halves[k])
+            of_tile.append(currents[k, some] / affine(hidden, weight, offsets[k]).clamp(min=least))
+    pieces = [piece for of_tile in divided for piece in of_tile]
+    return torch.cat(pieces).view(reference.shape) if pieces else torch.zeros_like(reference)
