@@ -182,6 +182,7 @@ full_scale = 1e-5
 gain = 0.9
 offset = -2
 inl = [0, 1, -1]
+noise = 0.5
 [layers]
 pack_groups = true
 [preprocess]
@@ -208,7 +209,7 @@ def test_every_field_arrives_where_it_belongs(config):
         stream_bits=(2, 3, 1),
         signed_inputs=TwosComplementStreams(),
         dac=Dac(3, 0.5, (0, 0.1, 0.2, 0, -0.1, 0, 0, 0.5)),
-        adc=Adc(9, 1e-5, 0.9, -2.0, (0, 1, -1)),
+        adc=Adc(9, 1e-5, 0.9, -2.0, (0, 1, -1), 0.5, torch.Generator()),
         g_on=1 / 2e4,
         g_off=1 / (2e4 * 50),
         floor=DigitalFloor(),

@@ -94,7 +94,7 @@ class ExactSection(Section):
     images: int = Field(
         default=4, ge=1, description="number of images, the first of the run, from which they are drawn"
     )
-    seed: int = Field(default=0, ge=0, lt=2**63, description="of the draw")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of the draw, of chips and of noise")
 
 
 class EvaluationConfig(Section):

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
+from torch import Generator
 
 from geniex.coding import InputCoding, OffsetInputs, TwoPasses, TwosComplementStreams
 from geniex.configuration.sections import AMPERE, LIST, SCALE_NAME, WIDTH, Section
@@ -136,6 +137,9 @@ class AdcSection(Section):
         description="deviations from the straight line, in codes, at points spread evenly over the codes; "
         "left out: none",
     )
+    noise: float = Field(
+        default=0.0, ge=0, description="standard deviation of every reading, in codes, drawn from exact.seed"
+    )
 
     @model_validator(mode="after")
     def _builds(self) -> "AdcSection":
@@ -145,7 +149,8 @@ class AdcSection(Section):
     def build(self) -> Adc:
         """The converter."""
         full_scale = WorstCase() if isinstance(self.full_scale, str) else self.full_scale
-        return Adc(self.bits, full_scale, self.gain, self.offset, self.inl)
+        generator = Generator() if self.noise else None
+        return Adc(self.bits, full_scale, self.gain, self.offset, self.inl, self.noise, generator)
 
 
 class AccumulatorSection(Section):
