@@ -8,6 +8,7 @@ A run that was killed goes on where it was.
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +18,9 @@ from studies.accuracy.plot import draw
 from studies.accuracy.summary import summarize
 from studies.accuracy.tables import MODELS, tables
 
-from geniex.evaluation import LabelledImages, RunOptions, evaluate
+from geniex.evaluation import LabelledImages, evaluate
 from geniex.files import exclusive
 from geniex.loading import load_models
-from geniex.models.circuit import Circuit
 
 __all__ = ["classify", "main"]
 
@@ -36,18 +36,10 @@ def classify(subject: Subject, models: list[str], piece: int, folder: Path, thre
         threads: batches at a time, each on one thread.
     """
     config, loaded, done = subject.config, load_models(models, subject.config, HERE), []
-    exact = Circuit(config.crossbar.build(), config.cell.build())
     for start in range(0, len(subject.images), piece):
-        options = RunOptions(
-            prepare=config.preprocess.build(),
-            batch=config.batch,
-            threads=threads,
-            exact=None if done else exact,
-            reads=config.exact.reads,
-            read_images=config.exact.images,
-            seed=config.exact.seed,
-            folder=folder,
-        )
+        options = replace(config.run_options(), threads=threads, folder=folder)
+        if done:
+            options = replace(options, exact=None)
         images = _part(subject.images, slice(start, start + piece))
         done.append(evaluate(subject.network, images, loaded, config.layer_config(subject.network), options))
         yield {**summarize(done), "threads": threads, "config": config.model_dump(mode="json")}

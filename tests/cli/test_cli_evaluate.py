@@ -229,7 +229,7 @@ def test_black_images_fail_the_comparison_with_a_reason(workspace):
         (
             KeyboardInterrupt(),
             1,
-            "Error: Stopped. `demo`, `evaluate`, `dataset` and `train` continue where they were; others",
+            "Error: Stopped. `demo`, `evaluate`, `study`, `dataset` and `train` continue where they were; others",
         ),
         (OSError(28, "No space left on device"), 2, "Error: [Errno 28] No space left on device\n"),
         (
