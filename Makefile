@@ -32,3 +32,4 @@ bench: setup
 docs: setup
 	$(BIN)/geniex template evaluate > docs/evaluate.toml
 	$(BIN)/geniex template train > docs/train.toml
+	$(BIN)/geniex template study > docs/study.toml

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from geniex import configuration
+from geniex.study import StudyConfig
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -49,7 +50,8 @@ def test_the_readme_shows_the_quickstart_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("evaluate", configuration.EvaluationConfig), ("train", configuration.TrainingConfig)]
+    ("name", "kind"),
+    [("evaluate", configuration.EvaluationConfig), ("train", configuration.TrainingConfig), ("study", StudyConfig)],
 )
 def test_the_reference_of_configuration_files_is_current(name, kind):
     """`make docs` writes it anew."""

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from geniex import cli
 
-COMMANDS = tuple(
-    "demo evaluate calibrate program chip solve spice record dataset train info card fit-device pack template".split()
+COMMANDS = (
+    *"demo evaluate calibrate program chip solve spice record dataset train info card fit-device pack template".split(),
+    "study",
 )
 MODELS = ("digital", "ideal", "linear", "geniex", "reduced", "circuit")
 CONSOLE_SCRIPT = Path(sys.executable).with_name("geniex")

@@ -12,6 +12,7 @@ from geniex.cli.emulators import info_command, train_command
 from geniex.cli.evaluate import demo_command, evaluate_command
 from geniex.cli.record import record_command
 from geniex.cli.spice import spice_command
+from geniex.cli.study import study_app
 
 __all__ = ["app", "main"]
 
@@ -36,6 +37,7 @@ COMMANDS = {
 
 for _name, _command in COMMANDS.items():
     app.command(name=_name)(readable(_command))
+app.add_typer(study_app, name="study")
 
 
 def main() -> None:

@@ -48,7 +48,11 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         except (RuntimeError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
         except KeyboardInterrupt:
-            _fail("Stopped. `demo`, `evaluate`, `dataset` and `train` continue where they were; others start again.", 1)
+            _fail(
+                "Stopped. `demo`, `evaluate`, `study`, `dataset` and `train` continue where they were; "
+                "others start again.",
+                1,
+            )
 
     return run
 

@@ -9,8 +9,11 @@ import typer
 from geniex.cli.app import say
 from geniex.configuration import EvaluationConfig, TrainingConfig, template
 from geniex.evaluation import Preprocess, pack_folder
+from geniex.study import StudyConfig
 
 __all__ = ["pack_command", "template_command"]
+
+KINDS = {"evaluate": EvaluationConfig, "train": TrainingConfig, "study": StudyConfig}
 
 
 def pack_command(
@@ -29,8 +32,8 @@ def pack_command(
 
 def template_command(
     command: Annotated[
-        Literal["evaluate", "train"], typer.Argument(help="The command whose configuration file to print.")
+        Literal["evaluate", "train", "study"], typer.Argument(help="The command whose configuration file to print.")
     ],
 ) -> None:
     """Print a configuration file with every field, its default, its meaning and its unit."""
-    sys.stdout.write(template(EvaluationConfig if command == "evaluate" else TrainingConfig))
+    sys.stdout.write(template(KINDS[command]))

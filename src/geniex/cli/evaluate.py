@@ -17,10 +17,9 @@ from geniex.cli.app import console, progress_bars, say
 from geniex.cli.subjects import Config, Data, Network, Weights, chosen_config, chosen_images, chosen_network
 from geniex.configuration import EvaluationConfig
 from geniex.conversion import LayerConfig
-from geniex.evaluation import Evaluation, LabelledImages, RunOptions, evaluate
+from geniex.evaluation import Evaluation, LabelledImages, evaluate
 from geniex.files import replacing
 from geniex.loading import MODELS, load_models
-from geniex.models.circuit import Circuit
 
 __all__ = ["demo_command", "evaluate_command"]
 
@@ -79,7 +78,6 @@ def _evaluate(
     from geniex.report import results_table, write_page  # plots are slow to import
 
     config, folder = settings
-    exact = Circuit(config.crossbar.build(), config.cell.build())
     loaded = load_models([name.strip() for name in models.split(",") if name.strip()], config, folder)
     out.mkdir(parents=True, exist_ok=True)  # fails now, not after hours
     with progress_bars() as bars:
@@ -90,18 +88,7 @@ def _evaluate(
                 tasks[stage] = bars.add_task(stage, total=total, note="")
             bars.update(tasks[stage], completed=done, note=_speed(bars, tasks[stage], done))
 
-        options = RunOptions(
-            prepare=config.preprocess.build(),
-            batch=config.batch,
-            exact=exact,
-            chips=config.chips,
-            chip=chip,
-            reads=config.exact.reads,
-            read_images=config.exact.images,
-            seed=config.exact.seed,
-            folder=out / "batches",
-            progress=advance,
-        )
+        options = dataclasses.replace(config.run_options(), chip=chip, folder=out / "batches", progress=advance)
         layers = config.layer_config(network, folder)
         evaluation = evaluate(network, images, loaded, layers, options)
     evaluation = _with_provenance(evaluation, config, layers)

@@ -19,8 +19,10 @@ from geniex.configuration.sections import TABLE, CellSection, CrossbarSection, S
 from geniex.conversion import LayerConfig
 from geniex.converters import DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
 from geniex.evaluation.images import Preprocess
+from geniex.evaluation.options import RunOptions
 from geniex.functional import HardwareConfig
 from geniex.hints import nearest
+from geniex.models.circuit import Circuit
 from geniex.models.guard import Policy
 
 __all__ = ["EvaluationConfig"]
@@ -155,6 +157,18 @@ class EvaluationConfig(Section):
             mapping=self.weights.build_mapping(),
             accumulator=None if isinstance(self.accumulator, str) else self.accumulator.build(),
             pack_groups=self.layers.pack_groups,
+        )
+
+    def run_options(self) -> RunOptions:
+        """How images are prepared and batched, and how models are compared with the exact circuit."""
+        return RunOptions(
+            prepare=self.preprocess.build(),
+            batch=self.batch,
+            exact=Circuit(self.crossbar.build(), self.cell.build()),
+            chips=self.chips,
+            reads=self.exact.reads,
+            read_images=self.exact.images,
+            seed=self.exact.seed,
         )
 
     def layer_config(self, network: nn.Module, folder: Path = Path()) -> LayerConfig:

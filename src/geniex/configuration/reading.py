@@ -14,12 +14,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from geniex.configuration.evaluation import EvaluationConfig
 from geniex.configuration.sections import ALTERNATIVES, BRANCHES, FOLDER, Section
-from geniex.configuration.training import TrainingConfig
 from geniex.hints import nearest
 
-__all__ = ["read_config", "template"]
+__all__ = ["checked", "read_config", "template"]
 
 PROBLEMS = {
     "bool_type": "must be true or false",
@@ -42,7 +40,7 @@ PROBLEMS = {
 """What is wrong, by pydantic's name of it, with what pydantic tells about it."""
 
 
-Config = TypeVar("Config", EvaluationConfig, TrainingConfig)
+Config = TypeVar("Config", bound=Section)
 
 
 def read_config(path: str | os.PathLike[str], kind: type[Config]) -> Config:
@@ -63,15 +61,31 @@ def read_config(path: str | os.PathLike[str], kind: type[Config]) -> Config:
             content = yaml.load(text, _YamlLoader)
         else:
             raise ValueError(f"its name ends in {path.suffix!r}, not in .toml, .yaml or .yml")
-        return kind.model_validate({} if content is None else content, context={FOLDER: path.parent})
-    except ValidationError as error:
-        problems = "\n".join(f"  {_problem(kind, dict(detail))}" for detail in error.errors())
-        raise ValueError(f"{path} cannot be used:\n{problems}") from error
     except (ValueError, tomllib.TOMLDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
+    return checked({} if content is None else content, kind, path.parent, str(path))
 
 
-def template(kind: type[EvaluationConfig] | type[TrainingConfig]) -> str:
+def checked(content: Any, kind: type[Config], folder: Path, source: str) -> Config:
+    """The content of a file as a configuration.
+
+    Args:
+        content: tables and values.
+        kind: of configuration.
+        folder: that names of files in it are relative to.
+        source: what the errors say cannot be used.
+
+    Raises:
+        ValueError: naming every unknown field, wrong type and value out of range.
+    """
+    try:
+        return kind.model_validate(content, context={FOLDER: folder})
+    except ValidationError as error:
+        problems = "\n".join(f"  {_problem(kind, dict(detail))}" for detail in error.errors())
+        raise ValueError(f"{source} cannot be used:\n{problems}") from error
+
+
+def template(kind: type[Section]) -> str:
     """A TOML file of all fields with their defaults, each explained."""
     return "\n".join([f"# {kind.__doc__}", *_lines(kind)]) + "\n"
 

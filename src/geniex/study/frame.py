@@ -1,0 +1,56 @@
+"""A study as a table: a row per point and model, in a Parquet file that pandas and polars open."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars
+
+from geniex.files import replacing
+from geniex.study.run import Outcome
+
+__all__ = ["frame", "write_frame"]
+
+MEASURED = ("images", "top1", "low", "high", "difference", "agreement", "spread")
+
+
+def frame(outcomes: Sequence[Outcome]) -> polars.DataFrame:
+    """The table of a study. The same outcomes make the same table, whenever and wherever they were computed.
+
+    Returns:
+        columns: one per axis (values that are lists as JSON), `model`, `images`, `top1` with its 95 % interval `low` to
+            `high`, `difference` to the digital network and `agreement` with it, `spread` over chips, `nf_error` (root
+            mean square against the exact circuit, share of the ideal current), `error` of a point that failed, `key`.
+    """
+    rows = [row for outcome in outcomes for row in _rows(outcome)]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return polars.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=False)
+
+
+def write_frame(outcomes: Sequence[Outcome], path: Path) -> None:
+    """Write the table as Parquet: beside, then renamed."""
+    with replacing(path) as beside:
+        frame(outcomes).write_parquet(beside)
+
+
+def _rows(outcome: Outcome) -> list[dict[str, Any]]:
+    axes = {axis: _scalar(value) for axis, value in outcome.point.values.items()}
+    ends = {"error": outcome.error if outcome.result is None else None, "key": outcome.key}
+    blank = dict.fromkeys(("model", *MEASURED, "nf_error"))
+    if outcome.result is None:
+        return [{**axes, **blank, **ends}]
+    return [
+        {
+            **axes,
+            "model": model["name"],
+            **{name: model[name] for name in MEASURED},
+            "nf_error": None if model["nf"] is None else model["nf"]["rmse"],
+            **ends,
+        }
+        for model in outcome.result["models"]
+    ]
+
+
+def _scalar(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else value

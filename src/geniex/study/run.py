@@ -1,0 +1,134 @@
+"""The points of a study, one after another: what is stored is not computed, what fails does not end the rest."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from geniex.calibration import Calibration
+from geniex.evaluation import LabelledImages, evaluate
+from geniex.evaluation.store import fingerprint
+from geniex.loading import load_models
+from geniex.study.points import Point
+from geniex.study.store import PointStore
+
+__all__ = ["Outcome", "Subject", "outcomes", "run_study"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What all points of a study evaluate.
+
+    Attributes:
+        network: the digital network.
+        images: labelled.
+        models: names, as `geniex evaluate` knows them.
+        folder: that file names in configurations are relative to.
+    """
+
+    network: nn.Module
+    images: LabelledImages
+    models: tuple[str, ...]
+    folder: Path = Path()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A point and what is known of it.
+
+    Attributes:
+        point: the configuration.
+        key: digest of all that the result depends on.
+        result: what `Evaluation.as_dict` holds; None before it is there.
+        error: what it failed with; None where it did not.
+    """
+
+    point: Point
+    key: str
+    result: dict[str, Any] | None = None
+    error: str | None = None
+
+
+def outcomes(points: Sequence[Point], subject: Subject, store: PointStore) -> list[Outcome]:
+    """What is stored of the points; nothing is computed.
+
+    Raises:
+        ValueError: if a point cannot be run: a model does not fit its crossbar, or a layer its names. All are named.
+        FileNotFoundError: if the emulator or calibration of a point is not there.
+    """
+    about = fingerprint(subject.network, subject.images.images, subject.images.labels)
+    found, problems = [], []
+    for point in points:
+        try:
+            key = _key(point, subject, about)
+        except ValueError as error:
+            problems.append(f"  {point}: {error}")
+            continue
+        found.append(Outcome(point, key, store.result(key), store.error(key)))
+    if problems:
+        more = f"\n  and {len(problems) - 8} more" if len(problems) > 8 else ""
+        raise ValueError(
+            f"{len(problems)} of {len(points)} points cannot be run:\n" + "\n".join(problems[:8]) + more + "\n"
+            "Take their values, or the model that does not fit, out of the study."
+        )
+    return found
+
+
+def run_study(
+    points: Sequence[Point], subject: Subject, store: PointStore, advance: Callable[[str, int, int], None] | None = None
+) -> Iterator[Outcome]:
+    """Run what is not stored, and yield every point when its outcome is known; stored ones first.
+
+    A point that fails is stored with its error, and tried again by the next run.
+
+    Args:
+        points: from `points_of`.
+        subject: network, images, models.
+        store: keeps results; studies can share one.
+        advance: called with a stage of a point, what is done of it, and its total.
+
+    Raises:
+        ValueError: before the first point is run, as `outcomes`.
+    """
+    known = outcomes(points, subject, store)
+    yield from (outcome for outcome in known if outcome.result is not None)
+    for outcome in known:
+        if outcome.result is None:
+            yield _run(outcome, subject, store, advance)
+
+
+def _run(
+    outcome: Outcome, subject: Subject, store: PointStore, advance: Callable[[str, int, int], None] | None
+) -> Outcome:
+    point, key = outcome.point, outcome.key
+    try:
+        result = _evaluated(point, subject, store.batches, advance)
+    except (ValueError, RuntimeError, MemoryError) as error:
+        message = f"{type(error).__name__}: {error}"
+        store.put_error(key, message)
+        return Outcome(point, key, None, message)
+    store.put_result(key, result)
+    return Outcome(point, key, result)
+
+
+def _evaluated(
+    point: Point, subject: Subject, batches: Path, advance: Callable[[str, int, int], None] | None
+) -> dict[str, Any]:
+    config = point.config
+    options = replace(config.run_options(), folder=batches)
+    if advance is not None:
+        options = replace(options, progress=advance)
+    models = load_models(list(subject.models), config, subject.folder)
+    layers = config.layer_config(subject.network, subject.folder)
+    found = evaluate(subject.network, subject.images, models, layers, options).as_dict()
+    return {**found, "config": config.model_dump(mode="json"), "point": point.values}
+
+
+def _key(point: Point, subject: Subject, about: str) -> str:
+    """The digest of network, images, models with their weights and seeds, configuration and version."""
+    models = load_models(list(subject.models), point.config, subject.folder)
+    layers = point.config.layer_config(subject.network, subject.folder)
+    formats = layers if isinstance(layers, Calibration) else None
+    return fingerprint(about, models, point.config.model_dump(mode="json"), formats)
