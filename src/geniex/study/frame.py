@@ -3,19 +3,20 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import polars
+from typing import TYPE_CHECKING, Any
 
 from geniex.files import replacing
 from geniex.study.run import Outcome
+
+if TYPE_CHECKING:
+    import polars
 
 __all__ = ["frame", "write_frame"]
 
 MEASURED = ("images", "top1", "low", "high", "difference", "agreement", "spread")
 
 
-def frame(outcomes: Sequence[Outcome]) -> polars.DataFrame:
+def frame(outcomes: Sequence[Outcome]) -> "polars.DataFrame":
     """The table of a study. The same outcomes make the same table, whenever and wherever they were computed.
 
     Returns:
@@ -23,6 +24,8 @@ def frame(outcomes: Sequence[Outcome]) -> polars.DataFrame:
             `high`, `difference` to the digital network and `agreement` with it, `spread` over chips, `nf_error` (root
             mean square against the exact circuit, share of the ideal current), `error` of a point that failed, `key`.
     """
+    import polars  # every command would wait for it
+
     rows = [row for outcome in outcomes for row in _rows(outcome)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     return polars.DataFrame({name: [row.get(name) for row in rows] for name in names}, strict=False)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from geniex.configuration import EvaluationConfig
 from geniex.configuration.reading import checked
@@ -89,6 +88,8 @@ def _combinations(study: StudyConfig, nominal: dict[str, Any]) -> Iterator[dict[
 
 
 def _drawn(study: StudyConfig) -> Iterator[dict[str, Any]]:
+    from scipy.stats import qmc  # takes as long to import as many a study to describe
+
     axes = len(study.axes)
     if not axes:
         yield {}
