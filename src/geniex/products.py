@@ -45,7 +45,9 @@ class SharedInputs:
 
 
 def _plain(*tensors: Tensor) -> bool:
-    """Whether oneDNN has the product: float32 on a CPU, not empty, without gradients."""
+    """Whether oneDNN has the product: float32 on a CPU, not empty, no gradients; torch.compile has its own ways."""
+    if torch.compiler.is_compiling():
+        return False
     needs_gradients = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     fits = all(x.dtype == torch.float32 and x.device.type == "cpu" and x.numel() for x in tensors)
     return fits and not needs_gradients and torch.backends.mkldnn.is_available()
