@@ -27,6 +27,7 @@ BLOCK_CELLS = 2**19  # at most, worked on at once: about 10 ms of solving
 PARTS = 4  # at least, for each thread
 FEWEST_CELLS = 2**16  # that a second thread is started for: about 1 ms of work
 COMPILING = threading.Lock()
+NOTICE = "geniex compiles its circuit solver for this processor: once, for about half a minute."
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,7 @@ def _ready(kernel: Any, dtype: torch.dtype) -> None:
 
 @functools.cache
 def _announce() -> None:
-    message = "geniex compiles its circuit solver for this processor: once, for about half a minute."
-    print(message, file=sys.stderr, flush=True)
+    print(NOTICE, file=sys.stderr, flush=True)
 
 
 @contextmanager
