@@ -36,12 +36,11 @@ def classify(subject: Subject, models: list[str], piece: int, folder: Path, thre
         threads: batches at a time, each on one thread.
     """
     config, loaded, done = subject.config, load_models(models, subject.config, HERE), []
+    options = replace(config.run_options(), threads=threads, folder=folder)
     for start in range(0, len(subject.images), piece):
-        options = replace(config.run_options(), threads=threads, folder=folder)
-        if done:
-            options = replace(options, exact=None)
         images = _part(subject.images, slice(start, start + piece))
         done.append(evaluate(subject.network, images, loaded, config.layer_config(subject.network), options))
+        options = replace(options, exact=None)  # models are compared on the first piece
         yield {**summarize(done), "threads": threads, "config": config.model_dump(mode="json")}
 
 

@@ -17,6 +17,10 @@ BASE = EvaluationConfig.model_validate({"crossbar": {"rows": 4, "cols": 5}, "exa
 STUDY = StudyConfig.model_validate({"axes": {"cell.r_on": [1e4, 1e5], "weights.slice_bits": [4, [8, 8]]}})
 
 
+def study(points, subject, store):
+    return run_study(outcomes(points, subject, store), subject, store)
+
+
 @pytest.fixture
 def subject():
     torch.manual_seed(0)
@@ -41,19 +45,19 @@ def evaluations(monkeypatch):
 
 def test_each_point_is_computed_once_also_across_studies(tmp_path, subject, evaluations):
     points, store = points_of(STUDY, BASE), PointStore(tmp_path / "points")
-    first = list(run_study(points, subject, store))
+    first = list(study(points, subject, store))
     assert len(first) == len(evaluations) == 4
-    again = list(run_study(points, subject, store))
+    again = list(study(points, subject, store))
     assert len(evaluations) == 4
     assert frame(again).equals(frame(first))
     wider = StudyConfig.model_validate({"axes": {"cell.r_on": [1e4, 3e4]}})
-    list(run_study(points_of(wider, BASE), subject, store))
+    list(study(points_of(wider, BASE), subject, store))
     assert len(evaluations) == 5  # the other is one of the first study's
 
 
 def test_another_network_images_or_models_are_other_points(tmp_path, subject, evaluations):
     points, store = points_of(StudyConfig(), BASE), PointStore(tmp_path)
-    list(run_study(points, subject, store))
+    list(study(points, subject, store))
     other = nn.Sequential(nn.Flatten(), nn.Linear(48, 3)).eval()
     images = LabelledImages(subject.images.images, 2 - subject.images.labels, "noise")
     for changed in (
@@ -62,7 +66,7 @@ def test_another_network_images_or_models_are_other_points(tmp_path, subject, ev
         Subject(subject.network, subject.images, ("digital", "ideal")),
     ):
         before = len(evaluations)
-        list(run_study(points, changed, store))
+        list(study(points, changed, store))
         assert len(evaluations) == before + 1
 
 
@@ -76,7 +80,7 @@ def test_a_point_that_fails_is_kept_with_its_error_and_the_others_go_on(tmp_path
 
     monkeypatch.setattr(module, "evaluate", failing)
     points, store = points_of(STUDY, BASE), PointStore(tmp_path)
-    found = list(run_study(points, subject, store))
+    found = list(study(points, subject, store))
     errors = [o.error for o in found if o.point.values["cell.r_on"] == 1e4]
     assert errors == ["RuntimeError: the circuit does not converge"] * 2
     assert all(o.result is not None for o in found if o.point.values["cell.r_on"] == 1e5)
@@ -84,7 +88,7 @@ def test_a_point_that_fails_is_kept_with_its_error_and_the_others_go_on(tmp_path
     table = frame(found)
     assert table["error"].drop_nulls().to_list() == errors
     monkeypatch.setattr(module, "evaluate", evaluate)
-    assert all(o.error is None and o.result is not None for o in run_study(points, subject, store))
+    assert all(o.error is None and o.result is not None for o in study(points, subject, store))
     assert all(o.error is None for o in outcomes(points, subject, store))
 
 
@@ -92,22 +96,22 @@ def test_points_that_cannot_be_run_are_refused_before_the_first(tmp_path, subjec
     points = points_of(StudyConfig.model_validate({"axes": {"crossbar.rows": [4, 8]}}), BASE)
     emulated = Subject(subject.network, subject.images, ("ideal", "geniex"))
     with pytest.raises(ValueError, match="2 of 2 points cannot be run") as caught:
-        list(run_study(points, emulated, PointStore(tmp_path)))
+        list(study(points, emulated, PointStore(tmp_path)))
     assert "crossbar.rows = 8" in str(caught.value)
     assert not evaluations
 
 
 def test_a_damaged_result_is_computed_again(tmp_path, subject, evaluations):
     points, store = points_of(StudyConfig(), BASE), PointStore(tmp_path)
-    (outcome,) = run_study(points, subject, store)
+    (outcome,) = study(points, subject, store)
     for content in ("{", "[]", json.dumps({"other": 1})):
         (tmp_path / f"{outcome.key}.json").write_text(content)
-        assert next(run_study(points, subject, store)).result is not None
+        assert next(study(points, subject, store)).result is not None
     assert len(evaluations) == 4
 
 
 def test_the_table_has_a_row_per_point_and_model_and_opens_as_parquet(tmp_path, subject):
-    found = list(run_study(points_of(STUDY, BASE), subject, PointStore(tmp_path)))
+    found = list(study(points_of(STUDY, BASE), subject, PointStore(tmp_path)))
     write_frame(found, tmp_path / "results.parquet")
     table = polars.read_parquet(tmp_path / "results.parquet")
     assert len(table) == 4 * 3

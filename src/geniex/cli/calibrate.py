@@ -23,7 +23,7 @@ from geniex.calibration import (
     calibrate,
 )
 from geniex.cli.app import console, progress_bars, say
-from geniex.cli.subjects import Data, Network, Weights, chosen_config, chosen_images, chosen_network
+from geniex.cli.subjects import Data, Network, Weights, chosen_config, chosen_network, drawn_images
 from geniex.configuration import EvaluationConfig
 from geniex.converters import ColumnScales
 from geniex.digital import Scaled
@@ -74,7 +74,7 @@ def calibrate_command(
     scale = None if adc == "configured" else AdcScale(adc == "column", chosen_method)
     settings, folder = chosen_config(config, network)
     settings = settings.model_copy(update={"calibration": None})  # what the file names may be what is to be written
-    chosen, labelled = chosen_network(network, weights), chosen_images(data).shuffled(seed).first(images)
+    chosen, labelled = chosen_network(network, weights), drawn_images(data, seed, images)
     with progress_bars() as bars:
         batches = _Batches(labelled, settings, bars)
         layers = settings.layer_config(chosen, folder)

@@ -14,7 +14,16 @@ from rich.progress import Progress
 from geniex.calibration import Calibration
 from geniex.chip import Chip, load_chip
 from geniex.cli.app import console, progress_bars, say
-from geniex.cli.subjects import Config, Data, Network, Weights, chosen_config, chosen_images, chosen_network
+from geniex.cli.subjects import (
+    Config,
+    Data,
+    Network,
+    Weights,
+    chosen_config,
+    chosen_images,
+    chosen_network,
+    drawn_images,
+)
 from geniex.configuration import EvaluationConfig
 from geniex.conversion import LayerConfig
 from geniex.evaluation import Evaluation, LabelledImages, evaluate
@@ -61,8 +70,7 @@ def evaluate_command(
 ) -> None:
     """Accuracy of a network under several models of the crossbar, each checked against the exact circuit."""
     settings, chosen = chosen_config(config, network), chosen_network(network, weights)
-    labelled = chosen_images(data).shuffled(seed)
-    labelled = labelled if images is None else labelled.first(images)
+    labelled = drawn_images(data, seed, images)
     _evaluate(chosen, labelled, models, settings, out, None if chip is None else load_chip(chip))
 
 

@@ -8,7 +8,7 @@ import typer
 from torch import Generator
 
 from geniex.cli.app import say
-from geniex.cli.subjects import Data, Network, Weights, chosen_config, chosen_images, chosen_network
+from geniex.cli.subjects import Data, Network, Weights, chosen_config, chosen_network, drawn_images
 from geniex.emulation import save_digits
 from geniex.evaluation.fidelity import record_digits
 from geniex.files import check_writable
@@ -34,7 +34,7 @@ def record_command(
         raise ValueError(f"The file of recorded digits must end in .npz; got {out}.")
     check_writable(out)
     (settings, folder), chosen = chosen_config(config, network), chosen_network(network, weights)
-    shown = settings.preprocess.build()(chosen_images(data).shuffled(seed).first(images).images)
+    shown = settings.preprocess.build()(drawn_images(data, seed, images).images)
     layers = settings.layer_config(chosen, folder)
     generator = Generator().manual_seed(seed)
     digits = record_digits(chosen.eval(), settings.hardware(), layers, shown.to(torch.float32), reads, generator)

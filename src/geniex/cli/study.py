@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from geniex.cli.app import console, progress_bars, readable, say
-from geniex.cli.subjects import chosen_config, chosen_images, chosen_network
+from geniex.cli.subjects import chosen_config, chosen_network, drawn_images
 from geniex.configuration import read_config
+from geniex.files import check_writable
 from geniex.study import (
     Outcome,
     Point,
@@ -40,14 +41,14 @@ def run_command(file: File, out: Out = OUT, cache: Cache = CACHE) -> None:
     points, subject = _study(file)
     store = PointStore(cache)
     found = {outcome.key: outcome for outcome in outcomes(points, subject, store)}
-    out.mkdir(parents=True, exist_ok=True)  # fails now, not after hours
+    check_writable(out / "results.parquet")
     with progress_bars() as bars:
         whole, stage = bars.add_task("points", total=len(points), note=""), bars.add_task("", total=1, note="")
 
         def advance(name: str, done: int, total: int) -> None:
             bars.update(stage, description=name, completed=done, total=total)
 
-        for outcome in run_study(points, subject, store, advance):
+        for outcome in run_study(list(found.values()), subject, store, advance):
             found[outcome.key] = outcome
             bars.update(whole, advance=1, note=escape(_brief(outcome)))
             write_frame(list(found.values()), out / "results.parquet")
@@ -59,17 +60,14 @@ def run_command(file: File, out: Out = OUT, cache: Cache = CACHE) -> None:
 def show_command(file: File, out: Out = OUT, cache: Cache = CACHE) -> None:
     """Print what is known of a study, and write its table; nothing is computed."""
     points, subject = _study(file)
-    found = outcomes(points, subject, PointStore(cache))
-    out.mkdir(parents=True, exist_ok=True)
-    _shown(found, out)
+    _shown(outcomes(points, subject, PointStore(cache)), out)
 
 
 def _study(file: Path) -> tuple[list[Point], Subject]:
     study, folder = read_config(file, StudyConfig), file.parent
     config, own_folder = chosen_config(None if study.config is None else folder / study.config, study.network)
     network = chosen_network(study.network, None if study.weights is None else folder / study.weights)
-    images = chosen_images(None if study.data is None else folder / study.data).shuffled(study.seed)
-    images = images if study.images is None else images.first(study.images)
+    images = drawn_images(None if study.data is None else folder / study.data, study.seed, study.images)
     return points_of(study, config, own_folder), Subject(network, images, study.models, own_folder)
 
 

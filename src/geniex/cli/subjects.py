@@ -12,7 +12,7 @@ from geniex.configuration import EvaluationConfig, read_config
 from geniex.evaluation import LabelledImages, load_images
 from geniex.loading import load_network
 
-__all__ = ["Config", "Data", "Network", "Weights", "chosen_config", "chosen_images", "chosen_network"]
+__all__ = ["Config", "Data", "Network", "Weights", "chosen_config", "chosen_images", "chosen_network", "drawn_images"]
 
 EMBEDDED_NETWORK = "geniex.networks:resnet20_cifar100"
 
@@ -69,3 +69,9 @@ def chosen_images(path: Path | None) -> LabelledImages:
         return load_images(path)
     with asset("cifar100_512.npz") as embedded:
         return dataclasses.replace(load_images(embedded), source="CIFAR-100 test images")
+
+
+def drawn_images(path: Path | None, seed: int, count: int | None) -> LabelledImages:
+    """`count` images drawn with `seed`, or all of them in that order."""
+    images = chosen_images(path).shuffled(seed)
+    return images if count is None else images.first(count)

@@ -11,7 +11,7 @@ from geniex.chip import Chip
 from geniex.evaluation.images import Preprocess
 from geniex.models.circuit import Circuit
 
-__all__ = ["DEFAULTS", "RunOptions"]
+__all__ = ["DEFAULTS", "Progress", "RunOptions"]
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage (a model's name, or what else goes on), the images done, and their total."""

@@ -62,16 +62,17 @@ class ProgrammedMatrix:
             ValueError: if `x` is not floating or not finite, or has another number of rows.
         """
         q = self._checked(x)
-        threads = self._threads(q)
-        parts = q.split(min(self._inputs_at_once(q), max(1, -(-len(q) // threads))))
-        products: list[Tensor | None] = [None] * len(parts)
+        reads = self._reads_of_each(q)
+        threads = self._threads(q, reads)
+        parts = q.split(min(self._inputs_at_once(reads), max(1, -(-len(q) // threads))))
+        products: dict[int, Tensor] = {}
 
         @torch.no_grad()  # the mode is each thread's own
         def multiply(k: int) -> None:
             products[k] = self._multiply_chunk(parts[k])
 
         work_off(range(len(parts)), [multiply] * threads)
-        return torch.cat([y for y in products if y is not None])
+        return torch.cat([products[k] for k in range(len(parts))])
 
     @torch.no_grad()
     def columns(
@@ -83,7 +84,7 @@ class ProgrammedMatrix:
             ValueError: as `multiply`.
         """
         q = self._checked(x)
-        for part in q.split(self._inputs_at_once(q)):
+        for part in q.split(self._inputs_at_once(self._reads_of_each(q))):
             for row_tile in self.tiles:
                 level, *_ = self._reads(part, row_tile)
                 if len(level):
@@ -95,20 +96,20 @@ class ProgrammedMatrix:
             raise ValueError(f"The weights have {self.shape[0]} rows; got inputs of shape {tuple(x.shape)}.")
         return self._integers(x)
 
-    def _inputs_at_once(self, q: Tensor) -> int:
-        """As many as make `CHUNK_CURRENTS`."""
-        return max(1, CHUNK_CURRENTS // (self.crossbars * self.config.cols * self._reads_of_each(q)))
+    def _inputs_at_once(self, reads: int) -> int:
+        """As many as make `CHUNK_CURRENTS` with so many reads of each."""
+        return max(1, CHUNK_CURRENTS // (self.crossbars * self.config.cols * reads))
 
     def _reads_of_each(self, q: Tensor) -> int:
         """Streams that an input can have; those of negative numbers do not count where there are none."""
         signed = q.numel() == 0 or q.min().item() < 0
         return sum(signed or stream.sign > 0 for stream in self.streams)
 
-    def _threads(self, q: Tensor) -> int:
+    def _threads(self, q: Tensor, reads: int) -> int:
         """That share the inputs: one where reads draw, since what each draws must not depend on who comes first."""
         if self.draws or q.device.type != "cpu":
             return 1
-        return max(1, min(available(), len(q) * self._reads_of_each(q) // FEWEST_READS))
+        return max(1, min(available(), len(q) * reads // FEWEST_READS))
 
     def _multiply_chunk(self, q: Tensor) -> Tensor:
         sums = torch.zeros(len(q), self.crossbars, used_cols(self.config), dtype=torch.float64, device=q.device)

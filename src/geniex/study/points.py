@@ -1,6 +1,7 @@
 """From the axes of a study to configurations, all of them checked before the first one is run."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Point:
     config: EvaluationConfig
 
     def __str__(self) -> str:
-        return ", ".join(f"{axis} = {value}" for axis, value in self.values.items()) or "the base configuration"
+        return _written(self.values) or "the base configuration"
 
 
 def points_of(study: StudyConfig, base: EvaluationConfig, folder: Path = Path()) -> list[Point]:
@@ -49,7 +50,7 @@ def points_of(study: StudyConfig, base: EvaluationConfig, folder: Path = Path())
     """
     plain = base.model_dump()
     names = {axis: _fields(axis, plain) for axis in study.axes}
-    twice = [name for name, count in _counted(names).items() if count > 1]
+    twice = [name for name, count in Counter(itertools.chain(*names.values())).items() if count > 1]
     if twice:
         raise ValueError(f"`axes` moves {twice[0]!r} twice. Leave it in one axis.")
     nominal = {axis: _get(plain, fields[0]) for axis, fields in names.items()}
@@ -59,12 +60,15 @@ def points_of(study: StudyConfig, base: EvaluationConfig, folder: Path = Path())
         for axis, value in values.items():
             for field in names[axis]:
                 _set(content, field, value)
-        where = ", ".join(f"{axis} = {value}" for axis, value in values.items())
-        point = Point(values, checked(content, EvaluationConfig, folder, f"The point {where}"))
+        point = Point(values, checked(content, EvaluationConfig, folder, f"The point {_written(values)}"))
         found.setdefault(repr(point), point)
         if len(found) > AT_MOST:
             raise ValueError(f"A study has at most {AT_MOST:,} points; these axes make more. Take fewer values.")
     return list(found.values())
+
+
+def _written(values: dict[str, Any]) -> str:
+    return ", ".join(f"{axis} = {value}" for axis, value in values.items())
 
 
 def _combinations(study: StudyConfig, nominal: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -126,11 +130,6 @@ def _names(section: Section) -> Iterator[str]:
         if isinstance(value, Section):
             yield from (f"{name}.{inner}" for inner in _names(value))
         yield name
-
-
-def _counted(names: dict[str, list[str]]) -> dict[str, int]:
-    every = [name for fields in names.values() for name in fields]
-    return {name: every.count(name) for name in every}
 
 
 def _get(content: dict[str, Any], field: str) -> Any:

@@ -1,6 +1,6 @@
 """The points of a study, one after another: what is stored is not computed, what fails does not end the rest."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from torch import nn
 
 from geniex.calibration import Calibration
 from geniex.evaluation import LabelledImages, evaluate
+from geniex.evaluation.options import DEFAULTS, Progress
 from geniex.evaluation.store import fingerprint
 from geniex.loading import load_models
 from geniex.study.points import Point
@@ -77,31 +78,25 @@ def outcomes(points: Sequence[Point], subject: Subject, store: PointStore) -> li
 
 
 def run_study(
-    points: Sequence[Point], subject: Subject, store: PointStore, advance: Callable[[str, int, int], None] | None = None
+    known: Sequence[Outcome], subject: Subject, store: PointStore, advance: Progress = DEFAULTS.progress
 ) -> Iterator[Outcome]:
     """Run what is not stored, and yield every point when its outcome is known; stored ones first.
 
     A point that fails is stored with its error, and tried again by the next run.
 
     Args:
-        points: from `points_of`.
+        known: what `outcomes` says of the points.
         subject: network, images, models.
         store: keeps results; studies can share one.
         advance: called with a stage of a point, what is done of it, and its total.
-
-    Raises:
-        ValueError: before the first point is run, as `outcomes`.
     """
-    known = outcomes(points, subject, store)
     yield from (outcome for outcome in known if outcome.result is not None)
     for outcome in known:
         if outcome.result is None:
             yield _run(outcome, subject, store, advance)
 
 
-def _run(
-    outcome: Outcome, subject: Subject, store: PointStore, advance: Callable[[str, int, int], None] | None
-) -> Outcome:
+def _run(outcome: Outcome, subject: Subject, store: PointStore, advance: Progress) -> Outcome:
     point, key = outcome.point, outcome.key
     try:
         result = _evaluated(point, subject, store.batches, advance)
@@ -113,13 +108,9 @@ def _run(
     return Outcome(point, key, result)
 
 
-def _evaluated(
-    point: Point, subject: Subject, batches: Path, advance: Callable[[str, int, int], None] | None
-) -> dict[str, Any]:
+def _evaluated(point: Point, subject: Subject, batches: Path, advance: Progress) -> dict[str, Any]:
     config = point.config
-    options = replace(config.run_options(), folder=batches)
-    if advance is not None:
-        options = replace(options, progress=advance)
+    options = replace(config.run_options(), folder=batches, progress=advance)
     models = load_models(list(subject.models), config, subject.folder)
     layers = config.layer_config(subject.network, subject.folder)
     found = evaluate(subject.network, subject.images, models, layers, options).as_dict()

@@ -45,6 +45,5 @@ class PointStore:
         return content.get(part) if isinstance(content, dict) else None
 
     def _write(self, key: str, content: dict[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / f"{key}.json") as beside:
             beside.write_text(json.dumps(content), encoding="utf-8")
