@@ -10,7 +10,7 @@ from rich.table import Table
 
 from geniex.cli.app import console, progress_bars, readable, say
 from geniex.cli.subjects import chosen_config, chosen_network, drawn_images
-from geniex.configuration import read_config
+from geniex.configuration import TrainingConfig, read_config
 from geniex.files import check_writable
 from geniex.study import (
     Outcome,
@@ -68,7 +68,9 @@ def _study(file: Path) -> tuple[list[Point], Subject]:
     config, own_folder = chosen_config(None if study.config is None else folder / study.config, study.network)
     network = chosen_network(study.network, None if study.weights is None else folder / study.weights)
     images = drawn_images(None if study.data is None else folder / study.data, study.seed, study.images)
-    return points_of(study, config, own_folder), Subject(network, images, study.models, own_folder)
+    recipe = TrainingConfig() if study.training is None else read_config(folder / study.training, TrainingConfig)
+    subject = Subject(network, images, study.models, own_folder, study.emulators, recipe)
+    return points_of(study, config, own_folder), subject
 
 
 def _shown(found: Sequence[Outcome], out: Path) -> None:

@@ -62,6 +62,16 @@ class StudyConfig(Section):
     models: tuple[str, ...] = Field(
         default=("digital", "ideal", "linear", "reduced"), strict=False, description="models of the crossbar"
     )
+    emulators: Literal["given", "fitting", "trained"] = Field(
+        default="given",
+        description="for the model geniex. given: emulator.file is of every point's crossbar; fitting: where it is "
+        "not, the shipped one that is, and points that none was made for leave geniex out; trained: those train theirs",
+    )
+    training: str | None = Field(
+        default=None,
+        description="recipe of emulators that are trained, as of `geniex train`, relative to this file; its crossbar, "
+        "cells, voltage and bits are those of the point; left out: the default recipe",
+    )
     sampling: Literal["grid", "one_at_a_time", "random", "sobol"] = Field(
         default="grid",
         description="grid: every combination; one_at_a_time: the base configuration, and each axis by itself; random "

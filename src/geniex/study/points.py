@@ -61,7 +61,7 @@ def points_of(study: StudyConfig, base: EvaluationConfig, folder: Path = Path())
             for field in names[axis]:
                 _set(content, field, value)
         point = Point(values, checked(content, EvaluationConfig, folder, f"The point {_written(values)}"))
-        found.setdefault(repr(point), point)
+        found.setdefault(repr(point.config), point)
         if len(found) > AT_MOST:
             raise ValueError(f"A study has at most {AT_MOST:,} points; these axes make more. Take fewer values.")
     return list(found.values())

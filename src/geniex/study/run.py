@@ -1,17 +1,19 @@
 """The points of a study, one after another: what is stored is not computed, what fails does not end the rest."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from geniex.calibration import Calibration
+from geniex.configuration import EvaluationConfig, TrainingConfig
 from geniex.evaluation import LabelledImages, evaluate
 from geniex.evaluation.options import DEFAULTS, Progress
 from geniex.evaluation.store import fingerprint
 from geniex.loading import load_models
+from geniex.study.emulators import fitting, recipe_for, trained, with_emulator
 from geniex.study.points import Point
 from geniex.study.store import PointStore
 
@@ -27,12 +29,16 @@ class Subject:
         images: labelled.
         models: names, as `geniex evaluate` knows them.
         folder: that file names in configurations are relative to.
+        emulators: where those of the model `geniex` come from; see `StudyConfig.emulators`.
+        recipe: of emulators that are trained.
     """
 
     network: nn.Module
     images: LabelledImages
     models: tuple[str, ...]
     folder: Path = Path()
+    emulators: Literal["given", "fitting", "trained"] = "given"
+    recipe: TrainingConfig = field(default_factory=TrainingConfig)
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def run_study(
 def _run(outcome: Outcome, subject: Subject, store: PointStore, advance: Progress) -> Outcome:
     point, key = outcome.point, outcome.key
     try:
-        result = _evaluated(point, subject, store.batches, advance)
+        result = _evaluated(point, subject, store, advance)
     except (ValueError, RuntimeError, MemoryError) as error:
         message = f"{type(error).__name__}: {error}"
         store.put_error(key, message)
@@ -108,18 +114,36 @@ def _run(outcome: Outcome, subject: Subject, store: PointStore, advance: Progres
     return Outcome(point, key, result)
 
 
-def _evaluated(point: Point, subject: Subject, batches: Path, advance: Progress) -> dict[str, Any]:
-    config = point.config
-    options = replace(config.run_options(), folder=batches, progress=advance)
-    models = load_models(list(subject.models), config, subject.folder)
+def _evaluated(point: Point, subject: Subject, store: PointStore, advance: Progress) -> dict[str, Any]:
+    config, names, recipe = _emulated(point.config, subject)
+    if recipe is not None:
+        file = trained(recipe, store.emulators, advance)
+        config, names = with_emulator(config, str(file.resolve())), subject.models
+    models = load_models(list(names), config, subject.folder)
     layers = config.layer_config(subject.network, subject.folder)
+    options = replace(config.run_options(), folder=store.batches, progress=advance)
     found = evaluate(subject.network, subject.images, models, layers, options).as_dict()
-    return {**found, "config": config.model_dump(mode="json"), "point": point.values}
+    return {**found, "config": point.config.model_dump(mode="json"), "point": point.values}
 
 
 def _key(point: Point, subject: Subject, about: str) -> str:
     """The digest of network, images, models with their weights and seeds, configuration and version."""
-    models = load_models(list(subject.models), point.config, subject.folder)
-    layers = point.config.layer_config(subject.network, subject.folder)
+    config, names, recipe = _emulated(point.config, subject)
+    models = load_models(list(names), config, subject.folder)
+    layers = config.layer_config(subject.network, subject.folder)
     formats = layers if isinstance(layers, Calibration) else None
-    return fingerprint(about, models, point.config.model_dump(mode="json"), formats)
+    made = None if recipe is None else recipe.model_dump(mode="json")
+    return fingerprint(about, models, config.model_dump(mode="json"), formats, made)
+
+
+def _emulated(
+    config: EvaluationConfig, subject: Subject
+) -> tuple[EvaluationConfig, tuple[str, ...], TrainingConfig | None]:
+    """The configuration with an emulator that fits, the models that it can run, and the recipe of one to be trained."""
+    if subject.emulators == "given" or "geniex" not in subject.models:
+        return config, subject.models, None
+    name = fitting(config, subject.folder)
+    if name is not None:
+        return with_emulator(config, name), subject.models, None
+    others = tuple(model for model in subject.models if model != "geniex")
+    return config, others, recipe_for(config, subject.recipe) if subject.emulators == "trained" else None

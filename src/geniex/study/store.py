@@ -21,6 +21,11 @@ class PointStore:
         """Folder for the results of batches, so that a killed point goes on where it was."""
         return self.folder / "batches"
 
+    @property
+    def emulators(self) -> Path:
+        """Folder for emulators that points trained."""
+        return self.folder / "emulators"
+
     def result(self, key: str) -> dict[str, Any] | None:
         """What a point found, if it is there and whole."""
         return self._read(key, "result")

@@ -1,0 +1,93 @@
+"""Emulators that the points of a study need: the one that is named, one that ships, or one that is trained for it."""
+
+import functools
+import shutil
+from pathlib import Path
+
+from geniex import presets
+from geniex.configuration import EvaluationConfig, TrainingConfig
+from geniex.configuration.evaluation import EmulatorSection
+from geniex.emulation import EmulatorCard, TrainingRun, save, train
+from geniex.evaluation.options import Progress
+from geniex.evaluation.store import fingerprint
+from geniex.files import exclusive
+from geniex.functional import AnalogMatmul, window
+from geniex.loading import check_circuit, load_emulator
+from geniex.models.circuit import Circuit
+from geniex.models.geniex import Geniex
+
+__all__ = ["fitting", "recipe_for", "trained", "with_emulator"]
+
+
+def fitting(config: EvaluationConfig, folder: Path) -> str | None:
+    """The emulator of a configured crossbar: the configuration's own, or one that ships; None if none was made for it.
+
+    Args:
+        config: crossbar, cells, voltages and conductances.
+        folder: that the name of the configuration's own is relative to.
+
+    Raises:
+        FileNotFoundError: if the configuration's own is not there.
+    """
+    return next((name for name in (config.emulator.file, *presets.emulators()) if _fits(name, config, folder)), None)
+
+
+def with_emulator(config: EvaluationConfig, name: str) -> EvaluationConfig:
+    """The configuration with another emulator."""
+    return config.model_copy(update={"emulator": EmulatorSection(file=name)})
+
+
+def recipe_for(config: EvaluationConfig, recipe: TrainingConfig) -> TrainingConfig:
+    """How an emulator of the configured crossbar is trained, by a recipe for any crossbar.
+
+    Args:
+        config: says what is trained for.
+        recipe: its distribution of digits, and amounts and rates of training.
+    """
+    levels = window(config.hardware())
+    content = recipe.model_dump()
+    content["crossbar"], content["cell"] = config.crossbar.model_dump(), config.cell.model_dump()
+    content["digits"] |= {"v_max": levels.v_max, "v_bits": levels.v_bits, "g_bits": levels.g_bits}
+    return TrainingConfig.model_validate(content)
+
+
+def trained(recipe: TrainingConfig, folder: Path, advance: Progress) -> Path:
+    """The file of the emulator that a recipe makes: trained now, or found among those that were trained before.
+
+    Training that was killed goes on where it was; of two runs that want the same one, one trains it.
+
+    Args:
+        recipe: of the emulator.
+        folder: of trained emulators, each under the digest of its recipe.
+        advance: told how far training is.
+
+    Raises:
+        OSError: if another process trains it now.
+    """
+    path = folder / f"{fingerprint(recipe.model_dump(mode='json'))}.safetensors"
+    if path.is_file():
+        return path
+    at_work = path.with_suffix("")
+    at_work.mkdir(parents=True, exist_ok=True)
+    with exclusive(at_work):
+        circuit, state = Circuit(recipe.crossbar.build(), recipe.cell.build()), at_work / "state"
+        run = TrainingRun(state=state, advance=lambda stage, done, total, note: advance(stage, done, total))
+        network, card = train(circuit, recipe.sampling(folder), recipe.window(), recipe.recipe(), run)
+        save(path, network, card)
+        shutil.rmtree(at_work)
+    return path
+
+
+def _fits(name: str, config: EvaluationConfig, folder: Path) -> bool:
+    model, card = _emulator(name, folder)
+    try:
+        check_circuit(name, card, config)
+        AnalogMatmul(model, config.hardware())
+    except ValueError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=8)
+def _emulator(name: str, folder: Path) -> tuple[Geniex, EmulatorCard]:
+    return load_emulator(name, folder)
