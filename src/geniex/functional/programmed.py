@@ -83,12 +83,24 @@ class ProgrammedMatrix:
         Raises:
             ValueError: as `multiply`.
         """
+        for row_tile, level in self.drives(x):
+            yield row_tile, columns(level, row_tile)
+
+    @torch.no_grad()
+    def drives(
+        self, x: Shaped[Tensor, "input row"]
+    ) -> Generator[tuple[RowTile, Float[Tensor, "read row"]], None, None]:
+        """Digits of the reads that drive a row: a few inputs at a time, of each row tile in turn.
+
+        Raises:
+            ValueError: as `multiply`.
+        """
         q = self._checked(x)
         for part in q.split(self._inputs_at_once(self._reads_of_each(q))):
             for row_tile in self.tiles:
                 level, *_ = self._reads(part, row_tile)
                 if len(level):
-                    yield row_tile, columns(level, row_tile)
+                    yield row_tile, level
 
     def _checked(self, x: Tensor) -> Tensor:
         """The inputs as integers."""

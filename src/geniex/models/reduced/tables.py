@@ -16,7 +16,19 @@ from geniex.circuit.wires import word_line_resistance
 from geniex.models.reduced.ladders import Ladders
 from geniex.models.reduced.lines import Line, bit_line, word_line
 
-__all__ = ["Basis", "Order", "Tables", "basis", "tabulate"]
+__all__ = [
+    "Basis",
+    "Expansion",
+    "Feedback",
+    "Order",
+    "Tables",
+    "basis",
+    "expansion",
+    "feedback",
+    "mean",
+    "tables_of",
+    "tabulate",
+]
 
 AT_REST = 0.5  # share of the rows that a typical input leaves at 0 V
 NEGLIGIBLE = 1e-5
@@ -52,6 +64,22 @@ class Basis(NamedTuple):
     typical: Tensor
 
 
+class Expansion(NamedTuple):
+    """Each cell's current T0 - T1 c + T2 c^2 in the potential c of the bit lines. All (crossbar, level, row, col).
+
+    Attributes:
+        t0: ampere.
+        t1: siemens.
+        t2: ampere per square volt.
+        slope: of the cell at c = 0, in siemens.
+    """
+
+    t0: Tensor
+    t1: Tensor
+    t2: Tensor
+    slope: Tensor
+
+
 class Tables(NamedTuple):
     """One matrix product per group of functions of the input, and what joins their results; per crossbar.
 
@@ -82,7 +110,7 @@ def basis(levels: Tensor) -> Basis:
 
 
 @dataclass(frozen=True)
-class _Feedback:
+class Feedback:
     """Answers to bit-line potentials x p. All (crossbar, row, col)."""
 
     profile: Tensor  # p: potential along the bit lines per volt of mean
@@ -93,12 +121,17 @@ class _Feedback:
 def tabulate(ladders: Ladders, base: Basis, g: Float[Tensor, "crossbar row col"], order: Order) -> Tables:
     """Tables of crossbars `g` (siemens, float64); differentiable in `g`."""
     base = Basis(*(x.to(g.device) for x in base))
-    t0, t1, t2, slope = _expansion(ladders, base, g)
-    typical_slope = _mean(base.typical, t1)
-    back = _feedback(bit_line(ladders.spec), typical_slope, _mean(base.typical, t0.abs()))
+    return tables_of(expansion(ladders, base, g), ladders, base, order)
+
+
+def tables_of(expanded: Expansion, ladders: Ladders, base: Basis, order: Order) -> Tables:
+    """Tables of crossbars whose cell currents are expanded already."""
+    t0, t1, t2, slope = expanded
+    typical_slope = mean(base.typical, t1)
+    back = feedback(bit_line(ladders.spec), typical_slope, mean(base.typical, t0.abs()))
     rows = _Rows(ladders, slope, base.typical)
     along_gain, along_rise = (rows.coupling(weight, back.profile) for weight in (back.gain, back.rise))
-    identity = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)
+    identity = torch.eye(t0.shape[-1], dtype=t0.dtype, device=t0.device)
     coupling = torch.linalg.solve(identity - along_rise, along_gain, left=False)
     root = base.typical.sqrt()
     even, scale = torch.ones_like(root), typical_slope.detach()
@@ -122,11 +155,8 @@ def tabulate(ladders: Ladders, base: Basis, g: Float[Tensor, "crossbar row col"]
     )
 
 
-def _expansion(ladders: Ladders, base: Basis, g: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """T0 - T1 c + T2 c^2 of each cell's current in the potential c of the bit lines, and cell slopes at c = 0.
-
-    All (crossbar, level, row, col). The parabola goes through three potentials, as far apart as typical ones.
-    """
+def expansion(ladders: Ladders, base: Basis, g: Tensor) -> Expansion:
+    """The parabola through three potentials of the bit lines, as far apart as typical ones."""
     levels = base.levels.expand(len(g), -1)
     u = ladders.cell_voltages(levels, g)
     t0, slope = ladders.current(u, g), ladders.slope(u, g)
@@ -136,8 +166,8 @@ def _expansion(ladders: Ladders, base: Basis, g: Tensor) -> tuple[Tensor, Tensor
     i1, i2 = (ladders.current(ladders.cell_voltages(levels + shift, g), g) for shift in (lower, upper))
     h = half[..., None, None]
     if signed:  # i1 at c = -h, i2 at c = h
-        return t0, (i1 - i2) / (2 * h), (i1 + i2 - 2 * t0) / (2 * h**2), slope
-    return t0, (3 * t0 - 4 * i1 + i2) / (2 * h), (i2 - 2 * i1 + t0) / (2 * h**2), slope
+        return Expansion(t0, (i1 - i2) / (2 * h), (i1 + i2 - 2 * t0) / (2 * h**2), slope)
+    return Expansion(t0, (3 * t0 - 4 * i1 + i2) / (2 * h), (i2 - 2 * i1 + t0) / (2 * h**2), slope)
 
 
 def _typical_potential(ladders: Ladders, base: Basis, t0: Tensor, slope: Tensor) -> Tensor:
@@ -145,20 +175,20 @@ def _typical_potential(ladders: Ladders, base: Basis, t0: Tensor, slope: Tensor)
 
     It is a power of 2 of the largest input: one that followed `g` would need gradients.
     """
-    d = _mean(base.typical, slope)
+    d = mean(base.typical, slope)
     own = d * (1 - word_line(ladders.spec).potentials(d, d))
-    potential = _from_sink(bit_line(ladders.spec), own, _mean(base.typical, t0.abs()))
+    potential = _from_sink(bit_line(ladders.spec), own, mean(base.typical, t0.abs()))
     drive = base.levels.abs().max()
     share = (potential.flatten(1).amax(-1) / drive).clamp(2.0**-6, 0.5)
     return drive * torch.exp2(share.log2().ceil() - 1)
 
 
-def _feedback(line: Line, slope: Tensor, current: Tensor) -> _Feedback:
+def feedback(line: Line, slope: Tensor, current: Tensor) -> Feedback:
     """With bit-line resistances K and typical slopes D: omega = (1 + K D)^-1 1, p ~ (1 + K D)^-1 K I."""
     profile = _from_sink(line, slope, current)
     profile = profile / profile.mean(-2, keepdim=True).clamp(min=TINY)
     lost = _from_sink(line, slope, slope)
-    return _Feedback(profile, 1 - lost, lost / (slope * profile).sum(-2, keepdim=True).clamp(min=TINY))
+    return Feedback(profile, 1 - lost, lost / (slope * profile).sum(-2, keepdim=True).clamp(min=TINY))
 
 
 def _from_sink(line: Line, conductance: Tensor, current: Tensor) -> Tensor:
@@ -173,7 +203,7 @@ class _Rows:
     """
 
     def __init__(self, ladders: Ladders, slope: Tensor, typical: Tensor) -> None:
-        self.d = _mean(typical, slope)
+        self.d = mean(typical, slope)
         line = word_line(ladders.spec)
         self.a, self.b = line.coupling(self.d)
         to_others = line.potentials(self.d, self.d) - self.a * self.b * self.d
@@ -201,7 +231,8 @@ class _Rows:
         return grown * (strength / strength.sum(-1, keepdim=True).clamp(min=TINY)).unsqueeze(-2)
 
 
-def _mean(weights: Tensor, table: Tensor) -> Tensor:
+def mean(weights: Tensor, table: Tensor) -> Tensor:
+    """(crossbar, row, col) of a table (crossbar, level, row, col), by a weight of each level."""
     return torch.einsum("l,clij->cij", weights, table)
 
 
