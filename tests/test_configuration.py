@@ -20,6 +20,7 @@ from geniex.devices import Ohmic, SeriesAccess, Sinh
 from geniex.devices.description import describe_device, write_device
 from geniex.digital import Accumulator, FixedPoint
 from geniex.emulation import Corners, MixedDigits, Mixture, TrainingRecipe
+from geniex.energy import Costs
 from geniex.evaluation import Preprocess
 from geniex.functional import HardwareConfig, window
 from geniex.mapping import DifferentialPair, OffsetColumn, TwosComplement
@@ -115,22 +116,25 @@ def test_every_line_of_a_template_that_sets_something_can_be_set(config):
     text = template(EvaluationConfig)
     deviations = [0.0, *[0.25] * 15]
     values = {"full_scale": 1e-4, "inl": [0, 0.5], "dac_inl": deviations, "resize": 40, "crop": 32}
+    values |= {"adc_rate": 1e8, "adc_energy": 2e-12, "adc_area": 1e-9}
     for name, value in (values | {"calibration": '"mine.json"'}).items():
         text, count = re.subn(rf"^# {name} = ", f"{name} = {value}", text, flags=re.MULTILINE)
         assert count == 1
     made = config(text)
     assert (made.adc.full_scale, made.preprocess.resize, made.preprocess.crop) == (1e-4, 40, 32)
     assert (made.adc.inl, made.inputs.dac_inl, made.calibration) == ((0, 0.5), tuple(deviations), "mine.json")
+    assert made.run_options().costs == Costs(adc_rate=1e8, adc_energy=2e-12, adc_area=1e-9)
 
 
 def test_what_the_template_says_to_write_instead_of_a_table_is_right(config):
     lines = re.findall(
         r"^# Instead of this table, at the top of the file: (\S+ = \S+)  # ", template(EvaluationConfig), re.M
     )
-    assert lines == ['adc = "none"', 'accumulator = "none"']
+    assert lines == ['adc = "none"', 'accumulator = "none"', 'costs = "none"']
     made = config("\n".join(lines))
     assert made.hardware().adc is None
     assert made.hardware().accumulator is None
+    assert made.run_options().costs is None
 
 
 # From fields to objects
@@ -535,7 +539,7 @@ def test_a_window_that_overflows_is_refused_when_the_file_is_read(refusal):
         ("[crossbar]\nr_on = 3", "`crossbar.r_on` is not a field. Did you mean 'cell.r_on'?"),
         ("stream_bits = 3", "`stream_bits` is not a field. Did you mean 'inputs.stream_bits'?"),
         ("bits = 3", "`bits` is not a field. Did you mean 'adc.bits' or 'accumulator.bits' or 'weights.bits' or"),
-        ("zzz = 3", "`zzz` is not a field. Possible: adc, accumulator, floor, outside, calibration, batch,"),
+        ("zzz = 3", "`zzz` is not a field. Possible: adc, accumulator, costs, floor, outside, calibration, batch,"),
         ("[inputs]\ndac = [0]", "`inputs.dac` is not a field. Did you mean 'dac_inl'?"),
         ("[inputs]\nsign = 'paper'", "`inputs.sign` is not a field. Did you mean 'signed'?"),
         ("pack_groups = true", "`pack_groups` is not a field. Did you mean 'layers.pack_groups'?"),

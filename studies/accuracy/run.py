@@ -40,7 +40,7 @@ def classify(subject: Subject, models: list[str], piece: int, folder: Path, thre
     for start in range(0, len(subject.images), piece):
         images = _part(subject.images, slice(start, start + piece))
         done.append(evaluate(subject.network, images, loaded, config.layer_config(subject.network), options))
-        options = replace(options, exact=None)  # models are compared on the first piece
+        options = replace(options, exact=None, costs=None)  # measured on the first piece
         yield {**summarize(done), "threads": threads, "config": config.model_dump(mode="json")}
 
 

@@ -39,7 +39,11 @@ def errors(model, exact, v, g):
         (nominal_crossbar(), Sinh(), dataclasses.replace(WINDOW, v_max=0.5)),
         (harsh_crossbar(), Sinh(), WINDOW),
         (dataclasses.replace(nominal_crossbar(), r_row=20.0, r_col=20.0), Sinh(), WINDOW),
-        (dataclasses.replace(nominal_crossbar(32, 48), driven_ends=2, sensed_ends=2), Selector(Sinh(), 1e-6, 0.1), WINDOW),
+        (
+            dataclasses.replace(nominal_crossbar(32, 48), driven_ends=2, sensed_ends=2),
+            Selector(Sinh(), 1e-6, 0.1),
+            WINDOW,
+        ),
     ],
     ids=["nominal", "0.5 V", "harsh", "20 ohm", "selector"],
 )

@@ -11,6 +11,7 @@ from torch import nn
 from geniex.circuit.spec import CrossbarSpec
 from geniex.converters import Dac
 from geniex.devices import Sinh
+from geniex.energy import Costs, measure_energy
 from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
 from geniex.evaluation.run import wilson_interval
 from geniex.models.base import CrossbarModel
@@ -520,3 +521,22 @@ def test_a_run_in_threads_that_was_killed_continues(run):
         run(options=replace(threaded, progress=stop))
     whole = run(options=RunOptions(batch=3))
     assert without_times(run(options=threaded)) == without_times(whole)
+
+
+# Energy
+
+
+def test_energy_is_that_of_the_first_images_on_the_crossbars_of_the_run(network, images, spec, hardware):
+    models = {"digital": None, "ideal": Ideal(), "circuit": Circuit(spec, Sinh())}
+    options = RunOptions(costs=Costs(), energy_images=2)
+    found = evaluate(network, images, models, hardware, options).energy
+    analog = {name: model for name, model in models.items() if model is not None}
+    x = options.prepare(images.first(2).images)
+    assert found == measure_energy(network, x, analog, hardware)
+    assert found is not None
+    assert (found.images, found.models) == (2, ["ideal", "circuit"])
+    assert evaluate(network, images, models, hardware).energy is None
+
+
+def test_a_digital_network_has_no_energy_on_crossbars(network, images, hardware):
+    assert evaluate(network, images, {"digital": None}, hardware, RunOptions(costs=Costs())).energy is None

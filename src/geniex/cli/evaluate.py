@@ -83,7 +83,7 @@ def _evaluate(
     chip: Chip | None = None,
 ) -> None:
     """Run, print and save; `settings` is the configuration and the folder its file names are relative to."""
-    from geniex.report import results_table, write_page  # plots are slow to import
+    from geniex.report import energy_sentence, energy_table, results_table, write_page  # plots are slow to import
 
     config, folder = settings
     loaded = load_models([name.strip() for name in models.split(",") if name.strip()], config, folder)
@@ -104,6 +104,9 @@ def _evaluate(
         beside.write_text(json.dumps(evaluation.as_dict(), indent=1), encoding="utf-8")
     write_page(evaluation, out / "report.html")
     console.print(results_table(evaluation))
+    if evaluation.energy is not None:
+        console.print(energy_table(evaluation.energy))
+        say(f"{energy_sentence(evaluation.energy)}\n")
     say(f"Page: {(out / 'report.html').resolve()}\nData: {(out / 'results.json').resolve()}")
 
 

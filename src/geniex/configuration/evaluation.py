@@ -13,6 +13,7 @@ from pydantic import (
 from torch import nn
 
 from geniex.calibration import load_calibration
+from geniex.configuration.costs import CostSection
 from geniex.configuration.effects import EffectSection
 from geniex.configuration.hardware import AccumulatorSection, AdcSection, InputSection, WeightSection
 from geniex.configuration.sections import TABLE, CellSection, CrossbarSection, Section
@@ -108,6 +109,9 @@ class EvaluationConfig(Section):
     accumulator: Annotated[Annotated[AccumulatorSection, Tag(TABLE)] | NoTable, Discriminator(_branch)] = Field(
         default=AccumulatorSection(), description='"none" holds every sum'
     )
+    costs: Annotated[Annotated[CostSection, Tag(TABLE)] | NoTable, Discriminator(_branch)] = Field(
+        default=CostSection(), description='"none" measures no energy'
+    )
     floor: Literal["paper", "dummy_column", "digital"] = Field(
         default="paper",
         description="removal of the current of digit 0: paper (ratio on the remainder), dummy_column, digital",
@@ -169,6 +173,8 @@ class EvaluationConfig(Section):
             reads=self.exact.reads,
             read_images=self.exact.images,
             seed=self.exact.seed,
+            costs=None if isinstance(self.costs, str) else self.costs.build(),
+            energy_images=1 if isinstance(self.costs, str) else self.costs.images,
         )
 
     def layer_config(self, network: nn.Module, folder: Path = Path()) -> LayerConfig:

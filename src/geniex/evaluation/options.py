@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from geniex.chip import Chip
+from geniex.energy import Costs
 from geniex.evaluation.images import Preprocess
 from geniex.models.circuit import Circuit
 
@@ -32,6 +33,8 @@ class RunOptions:
             writing writes them, or as they are on `chip`; None leaves the comparison out.
         reads: number of reads of the run on which they are compared.
         read_images: number of images, the first ones of the run, from which these reads are drawn.
+        costs: of operations and parts, for the energy of the run; None leaves energy out.
+        energy_images: number of images, the first ones of the run, whose reads are measured.
         seed: of the sampled reads, and of what the chips draw: chip k has `seed` + k, from k = 0.
         folder: where results of single batches are kept, so that a killed run continues; None keeps nothing.
         progress: told how far the run is.
@@ -45,12 +48,14 @@ class RunOptions:
     exact: Circuit | None = None
     reads: int = 1024
     read_images: int = 4
+    costs: Costs | None = None
+    energy_images: int = 1
     seed: int = 0
     folder: Path | None = None
     progress: Progress = lambda stage, done, total: None
 
     def __post_init__(self) -> None:
-        for name in ("batch", "threads", "chips", "reads", "read_images"):
+        for name in ("batch", "threads", "chips", "reads", "read_images", "energy_images"):
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {count}.")

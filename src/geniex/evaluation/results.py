@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import stdev
 from typing import Any
 
+from geniex.energy import EnergyReport
 from geniex.nf import NfError
 
 __all__ = ["Evaluation", "ModelResult", "NfError", "NfSample"]
@@ -74,6 +75,7 @@ class Evaluation:
         config: the full configuration, defaults included, as in a configuration file.
         models: a result per model, in the order asked for.
         sample: columns for plots; None where no analog model ran.
+        energy: with latency and area; None where no analog model ran, or it was not asked for.
     """
 
     title: str
@@ -83,8 +85,10 @@ class Evaluation:
     config: dict[str, Any]
     models: list[ModelResult]
     sample: NfSample | None
+    energy: EnergyReport | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""
         models = [{**asdict(result), "spread": result.spread} for result in self.models]
-        return {**asdict(self), "models": models}
+        energy = None if self.energy is None else self.energy.as_dict()
+        return {**asdict(self), "models": models, "energy": energy}

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from geniex.conversion import LayerConfig, convert
+from geniex.energy import Costs, EnergyReport, measure_energy
 from geniex.evaluation.chips import (
     check_conductances,
     chip_to_compare_on,
@@ -66,9 +67,11 @@ def evaluate(
         digests = {name: _checked(run, model) for name, model in analog.items()}
         runs = {name: _measured(run, name, model) for name, model in models.items()}
         results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
-        sample = None
+        sample = energy = None
         if analog and options.exact is not None:
             results, sample = _compared(run, results, analog, options.exact)
+        if analog and options.costs is not None:
+            energy = _energy(run, analog, options.costs)
     return Evaluation(
         title=f"{type(network).__name__} on {images.source}",
         version=version("geniex"),
@@ -77,6 +80,7 @@ def evaluate(
         config={"hardware": repr(hardware)},
         models=results,
         sample=sample,
+        energy=energy,
     )
 
 
@@ -255,6 +259,17 @@ def _sample(run: _Run, models: list[CrossbarModel]) -> tuple[Tensor, Tensor]:
     x = prepared(run.network, images.first(min(options.read_images, len(images))), options)
     generator = Generator().manual_seed(options.seed)
     return sample_reads(run.network, run.config, x, options.reads, generator, chip)
+
+
+def _energy(run: _Run, models: Mapping[str, CrossbarModel], costs: Costs) -> EnergyReport:
+    """Of the first images, on the crossbars of `_sample`."""
+    options = run.options
+    options.progress("energy", 0, 1)
+    chip = options.chip or chip_to_compare_on(run.network, list(models.values()), run.config, options.seed)
+    x = prepared(run.network, run.images.first(min(options.energy_images, len(run.images))), options)
+    report = measure_energy(run.network, x, models, run.config, costs, chip)
+    options.progress("energy", 1, 1)
+    return report
 
 
 def _outside(model: CrossbarModel | None, reads: tuple[Tensor, Tensor]) -> dict[str, float]:

@@ -1,11 +1,15 @@
 """Numbers in the tables of a page, typeset: text to read, and a value to sort by."""
 
+import re
 from typing import NamedTuple
 
 from geniex.nf import NfError
 from geniex.report.formats import DASH, fixed, significant_decimals
 
 __all__ = ["Cell", "nf_cells", "prose", "typeset", "with_unit"]
+
+UNITS = re.compile(r"(?<=\d) (?=%|points|[afpnµmkMG]?[Js]\b|mm²)")
+"""Spaces between a number and its unit."""
 
 
 class Cell(NamedTuple):
@@ -40,5 +44,5 @@ def typeset(number: str) -> str:
 
 def prose(sentence: str) -> str:
     """A sentence whose numbers keep their units on the same line, and their minus signs."""
-    joined = sentence.replace(" %", "\N{NO-BREAK SPACE}%").replace(" points", "\N{NO-BREAK SPACE}points")
+    joined = UNITS.sub("\N{NO-BREAK SPACE}", sentence)
     return joined.replace("(-", "(\N{MINUS SIGN}")

@@ -2,9 +2,11 @@
 
 import math
 
-__all__ = ["DASH", "count", "fixed", "percent", "points", "significant", "significant_decimals"]
+__all__ = ["DASH", "count", "fixed", "percent", "points", "quantity", "significant", "significant_decimals"]
 
 DASH = "-"
+PREFIXES = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G")
+UNIT_PREFIX = PREFIXES.index("")
 
 
 def fixed(value: float | None, decimals: int) -> str:
@@ -40,6 +42,20 @@ def points(difference: float | None) -> str:
         return DASH
     rounded = round(100 * difference, 1)
     return f"{rounded:+.1f}" if rounded else "0.0"
+
+
+def quantity(value: float | None, unit: str, digits: int = 3) -> str:
+    """A quantity of at least 0 with the prefix that brings it between 1 and 1000, as `23.4 mJ`."""
+    if value is None:
+        return DASH
+    if value == 0:
+        return f"0 {unit}"
+    power = min(len(PREFIXES) - 1, max(0, math.floor(math.log10(value) / 3) + UNIT_PREFIX))
+    scaled = float(f"{value / 1000.0 ** (power - UNIT_PREFIX):.{digits}g}")
+    if scaled >= 1000 and power + 1 < len(PREFIXES):
+        scaled, power = scaled / 1000, power + 1
+    decimals = max(0, digits - 1 - math.floor(math.log10(scaled))) if scaled >= 1 else digits
+    return f"{scaled:.{decimals}f} {PREFIXES[power]}{unit}"
 
 
 def count(number: int, noun: str) -> str:

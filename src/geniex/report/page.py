@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import yaml
 
+from geniex.energy import COMPONENTS
 from geniex.evaluation.results import Evaluation, ModelResult, NfSample
 from geniex.report.cells import Cell, nf_cells, prose, typeset, with_unit
+from geniex.report.energy import energy_by_layer, energy_rows, energy_sentence, layer_rows, shown_model
 from geniex.report.formats import DASH, percent, points, significant
 from geniex.report.palette import Look, looks
 from geniex.report.plots import (
@@ -54,12 +57,31 @@ def render_page(evaluation: Evaluation) -> str:
         "colours": {name: look.colour for name, look in look_of.items()},
         "meanings": {result.name: MEANINGS[result.name] for result in evaluation.models if result.name in MEANINGS},
         "points_shown": points_shown(sample) if sample else None,
+        **_energy(evaluation),
         "config": config,
         "config_text": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "config_file": CONFIG_FILE,
         "provenance": plain(evaluation.provenance),
     }
-    return render("page.html.j2", _figures(evaluation.models, sample, look_of), values)
+    figures = _figures(evaluation.models, sample, look_of)
+    if evaluation.energy is not None and evaluation.energy.layers:
+        figures["energy"] = energy_by_layer(evaluation.energy)
+    return render("page.html.j2", figures, values)
+
+
+def _energy(evaluation: Evaluation) -> dict[str, Any]:
+    """What the section of energy shows."""
+    report = evaluation.energy
+    if report is None or not report.layers:
+        return {"energy": None}
+    return {
+        "energy": report,
+        "energy_sentence": prose(energy_sentence(report)),
+        "energy_rows": energy_rows(report),
+        "layer_rows": layer_rows(report),
+        "energy_model": shown_model(report),
+        "components": list(COMPONENTS.values()),
+    }
 
 
 def _figures(

@@ -6,11 +6,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from geniex.energy import EnergyReport
 from geniex.evaluation.results import Evaluation, ModelResult, NfError
-from geniex.report.formats import DASH, fixed, percent, points, significant, significant_decimals
+from geniex.report.formats import DASH, fixed, percent, points, quantity, significant, significant_decimals
 from geniex.report.words import out_of_range, over_chips
 
-__all__ = ["errors_table", "results_table"]
+__all__ = ["energy_table", "errors_table", "results_table"]
 
 HEADERS = (
     "top-1 %\n(95 % interval)",
@@ -20,6 +21,7 @@ HEADERS = (
     "NF error RMSE %\n(95 % interval)",
     "reads",
 )
+ENERGY_HEADERS = ("energy per\nimage", "arrays", "ADCs", "DACs", "other")
 
 
 def results_table(evaluation: Evaluation) -> Table:
@@ -38,6 +40,19 @@ def results_table(evaluation: Evaluation) -> Table:
         table.add_column(header, justify="right", no_wrap=True)
     for result in evaluation.models:
         table.add_row(*(Text(cell) for cell in _cells(result)))
+    return table
+
+
+def energy_table(report: EnergyReport) -> Table:
+    """One row per model: joule per image, in all and by component."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("model", overflow="fold", min_width=7)
+    for header in ENERGY_HEADERS:
+        table.add_column(header, justify="right", no_wrap=True)
+    for model in report.models:
+        parts, total = report.components(model), report.energy(model)
+        named = [parts[name] for name in ("array", "adc", "dac")]
+        table.add_row(Text(model), *(quantity(value, "J") for value in (total, *named, total - sum(named))))
     return table
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["frame", "write_frame"]
 
 MEASURED = ("images", "top1", "low", "high", "difference", "agreement", "spread")
+ENERGY = ("energy", "array_energy", "latency", "area")
 
 
 def frame(outcomes: Sequence[Outcome]) -> "polars.DataFrame":
@@ -22,7 +23,8 @@ def frame(outcomes: Sequence[Outcome]) -> "polars.DataFrame":
     Returns:
         columns: one per axis (values that are lists as JSON), `model`, `images`, `top1` with its 95 % interval `low` to
             `high`, `difference` to the digital network and `agreement` with it, `spread` over chips, `nf_error` (root
-            mean square against the exact circuit, share of the ideal current), `error` of a point that failed, `key`.
+            mean square against the exact circuit, share of the ideal current), `energy` in joule per image, of it
+            `array_energy`, `latency` in second per image, `area` in square metre, `error` of what failed, `key`.
     """
     import polars  # every command would wait for it
 
@@ -40,7 +42,7 @@ def write_frame(outcomes: Sequence[Outcome], path: Path) -> None:
 def _rows(outcome: Outcome) -> list[dict[str, Any]]:
     axes = {axis: _scalar(value) for axis, value in outcome.point.values.items()}
     ends = {"error": outcome.error if outcome.result is None else None, "key": outcome.key}
-    blank = dict.fromkeys(("model", *MEASURED, "nf_error"))
+    blank = dict.fromkeys(("model", *MEASURED, "nf_error", *ENERGY))
     if outcome.result is None:
         return [{**axes, **blank, **ends}]
     return [
@@ -49,10 +51,19 @@ def _rows(outcome: Outcome) -> list[dict[str, Any]]:
             "model": model["name"],
             **{name: model[name] for name in MEASURED},
             "nf_error": None if model["nf"] is None else model["nf"]["rmse"],
+            **_energy(outcome.result["energy"], model["name"]),
             **ends,
         }
         for model in outcome.result["models"]
     ]
+
+
+def _energy(report: dict[str, Any] | None, model: str) -> dict[str, float | None]:
+    if report is None or model not in report["total"]["energy"]:
+        return dict.fromkeys(ENERGY)
+    total = report["total"]
+    measured = (total["energy"][model], total["components"][model]["array"], total["latency"], total["area"])
+    return dict(zip(ENERGY, measured, strict=True))
 
 
 def _scalar(value: Any) -> Any:
