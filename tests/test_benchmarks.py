@@ -1,7 +1,7 @@
 """Benchmarks run, and say what their columns promise: at sizes that take no time, whose times mean nothing."""
 
 import pytest
-from benchmarks import frontier, gradients, network, program, read, reduced
+from benchmarks import energy, frontier, gradients, network, program, read, reduced
 
 from geniex.circuit.spec import CrossbarSpec
 
@@ -56,3 +56,11 @@ def test_backward_passes_have_times():
     rows = list(gradients.rows(shape=(1, 2, 4), repeats=1))
     assert [row["model"] for row in rows] == ["digital", "Ideal", "LinearCircuit", "ReducedOrder", "Geniex", "Circuit"]
     assert all(row["backward / forward"] == pytest.approx(row["backward, s"] / row["forward, s"]) for row in rows)
+
+
+def test_power_of_arrays_is_compared_with_the_circuit(monkeypatch):
+    monkeypatch.setattr(energy, "CROSSBARS", 1)
+    monkeypatch.setattr(energy, "INPUTS", 3)
+    first = {row["model"]: row for row in list(energy.rows())[:4]}
+    assert first["ReducedOrder"]["largest, %"] < 1 < first["LinearCircuit"]["error, RMS %"]
+    assert abs(first["Geniex"]["mean, %"]) <= first["Geniex"]["error, RMS %"]
