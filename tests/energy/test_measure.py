@@ -79,7 +79,7 @@ def test_the_array_takes_the_power_of_every_read(network, x):
     for (_, layer), after in zip(analog_layers(converted), (nn.ReLU(), nn.Identity()), strict=True):
         watt = sum(
             exact.solve(tile.levels.voltages(level, level.dtype).double(), tile.g.double()).power.sum().item()
-            for tile, level in layer.programmed()[0].drives(inputs)
+            for tile, level, _ in layer.programmed()[0].drives(inputs)
         )
         wanted.append(watt * 1e-6 / len(x))
         inputs = after(inputs @ layer.matrices()[0].detach())

@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. Exit codes: 0, 2 for bad input, 1 for a run that failed."""
 
 from geniex.cli.app import app, readable
+from geniex.cli.attribute import attribute_command
 from geniex.cli.calibrate import calibrate_command
 from geniex.cli.card import card_command
 from geniex.cli.chip import chip_command, program_command
@@ -19,6 +20,7 @@ __all__ = ["app", "main"]
 COMMANDS = {
     "demo": demo_command,
     "evaluate": evaluate_command,
+    "attribute": attribute_command,
     "calibrate": calibrate_command,
     "program": program_command,
     "chip": chip_command,

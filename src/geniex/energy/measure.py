@@ -82,7 +82,7 @@ class _Meter:
         assert not isinstance(step, tuple)
         self.signed[key] |= bool(len(x)) and x.min().item() <= -step
         powers = self._powers(key, matrix)
-        for tile, level in matrix.drives(x):
+        for tile, level, _ in matrix.drives(x):
             v = tile.levels.voltages(level, level.dtype)
             for model, power in powers[tile.number].items():
                 self.watt[key][model] += power(v).sum().item()

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from geniex.coding import stream_digits
@@ -83,14 +83,14 @@ class ProgrammedMatrix:
         Raises:
             ValueError: as `multiply`.
         """
-        for row_tile, level in self.drives(x):
+        for row_tile, level, _ in self.drives(x):
             yield row_tile, columns(level, row_tile)
 
     @torch.no_grad()
     def drives(
         self, x: Shaped[Tensor, "input row"]
-    ) -> Generator[tuple[RowTile, Float[Tensor, "read row"]], None, None]:
-        """Digits of the reads that drive a row: a few inputs at a time, of each row tile in turn.
+    ) -> Generator[tuple[RowTile, Float[Tensor, "read row"], Int[Tensor, " read"]], None, None]:
+        """Digits of the reads that drive a row, and of which stream: a few inputs at a time, of each row tile in turn.
 
         Raises:
             ValueError: as `multiply`.
@@ -98,9 +98,9 @@ class ProgrammedMatrix:
         q = self._checked(x)
         for part in q.split(self._inputs_at_once(self._reads_of_each(q))):
             for row_tile in self.tiles:
-                level, *_ = self._reads(part, row_tile)
+                level, _, stream = self._reads(part, row_tile)
                 if len(level):
-                    yield row_tile, level
+                    yield row_tile, level, stream
 
     def _checked(self, x: Tensor) -> Tensor:
         """The inputs as integers."""

@@ -15,6 +15,7 @@ from geniex.report.formats import percent
 from geniex.report.palette import EXACT_FILL, EXACT_LINE, Look
 
 __all__ = [
+    "INK",
     "accuracy_bars",
     "error_against_exact",
     "nf_distribution",

@@ -1,0 +1,200 @@
+"""The attribution of a loss for people: tables for the terminal, and a self-contained HTML page."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import yaml
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from geniex.attribution.results import Attribution, EffectLoss, LayerLoss, PartError
+from geniex.attribution.statistics import Difference
+from geniex.report.cells import Cell, prose, typeset
+from geniex.report.formats import count, percent, points, significant
+from geniex.report.plots import INK, safe, style
+from geniex.report.templates import plain, render, write
+from geniex.report.words import join
+
+__all__ = ["attribution_summary", "attribution_tables", "write_attribution_page"]
+
+WON, LOST = "#0072b2", "#d55e00"
+WORST = 20  # tiles, slices and streams on the page
+FEW = 5  # in the terminal
+
+
+def attribution_summary(found: Attribution) -> str:
+    """What is lost, which effect costs most, and whether effects add up."""
+    whole, digital = found.whole, found.digital
+    sentences = [
+        f"On {count(found.images, 'image')}, the digital network classifies {percent(digital.top1)} % correctly, and "
+        f"{percent(whole.top1)} % on crossbars ({found.model}); the same crossbars without any of the effects below "
+        f"{percent(found.nothing.top1)} %."
+    ]
+    most = [effect for effect in found.effects if effect.off.low > 0]
+    if most:
+        won = [f"{points(effect.off.points)} points without {effect.title}" for effect in most[:3]]
+        sentences.append(f"Surely won: {join(won)}.")
+    else:
+        sentences.append(
+            "Switching off one effect alone wins nothing for sure: look at the distances, which move with every image, "
+            "or take more images."
+        )
+    helping = [effect.title for effect in found.effects if effect.off.high < 0]
+    if helping:
+        sentences.append(f"Accuracy surely falls without {join(helping)}: there it offsets other effects.")
+    sentences.append(
+        f"All effects together cost {percent(found.lost)} points; each alone, added up, {percent(found.lost_alone)}: "
+        "what differs is how they act on each other."
+    )
+    return " ".join(sentences)
+
+
+def attribution_tables(found: Attribution) -> list[Table]:
+    """Effects, layers and worst parts, for the terminal."""
+    effects = _table("effect", "off alone, points", "distance", "on alone, points", "distance")
+    for each in found.effects:
+        effects.add_row(Text(each.title), *_texts(each.off), *_texts(each.on))
+    tables = [effects]
+    if found.layers:
+        layers = _table("layer", "ideal alone, points", "distance", "analog alone, points", "distance")
+        for layer in found.layers:
+            layers.add_row(Text(layer.name), *_texts(layer.ideal), *_texts(layer.analog))
+        tables.append(layers)
+    worst = _table("worst parts", "", "NF RMS %", "share of the layer's error %")
+    for parts in (found.tiles, found.slices, found.streams):
+        for part in parts[:FEW]:
+            worst.add_row(Text(part.layer), Text(part.part), significant(part.nf_rms), percent(part.share))
+    return [*tables, worst]
+
+
+def write_attribution_page(found: Attribution, path: str | os.PathLike[str]) -> None:
+    """Write the page as one HTML file, whole or not at all.
+
+    Args:
+        found: what to show. Text in it is escaped.
+        path: of the file; its folder is made if need be.
+    """
+    config = plain(found.config)
+    values: dict[str, Any] = {
+        "found": found,
+        "summary": prose(attribution_summary(found)),
+        "outcomes": _outcomes(found),
+        "effect_rows": [(each.title, [*_cells(each.off), *_cells(each.on)]) for each in found.effects],
+        "meanings": {each.title: each.meaning for each in found.effects},
+        "layer_rows": [(each.name, [*_cells(each.ideal), *_cells(each.analog)]) for each in found.layers],
+        "tile_rows": _part_rows(found.tiles),
+        "slice_rows": _part_rows(found.slices),
+        "stream_rows": _part_rows(found.streams),
+        "worst": WORST,
+        "colours": {},
+        "config": config,
+        "config_text": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        "provenance": plain(found.provenance),
+    }
+    figures = {"effects": effect_bars(found.effects)}
+    if found.layers:
+        figures["layers"] = layer_bars(found.layers)
+    write(path, render("attribution.html.j2", figures, values))
+
+
+def effect_bars(effects: Sequence[EffectLoss]) -> go.Figure:
+    """Points won without each effect, and lost with it alone, with their 95 % intervals."""
+    names = [safe(effect.title) for effect in effects]
+    return _bars(names, ("off alone", [e.off for e in effects]), ("on alone", [e.on for e in effects]))
+
+
+def layer_bars(layers: Sequence[LayerLoss]) -> go.Figure:
+    """Points won with each layer on ideal crossbars, and lost with it alone on others, with their 95 % intervals."""
+    names = [safe(layer.name) for layer in layers]
+    return _bars(names, ("ideal alone", [x.ideal for x in layers]), ("analog alone", [x.analog for x in layers]))
+
+
+def _bars(names: list[str], *series: tuple[str, list[Difference]]) -> go.Figure:
+    figure = go.Figure()
+    for (label, differences), colour in zip(series, (WON, LOST), strict=True):
+        middle = [100 * each.points for each in differences]
+        figure.add_trace(
+            go.Bar(
+                x=middle,
+                y=names,
+                name=label,
+                orientation="h",
+                marker_color=colour,
+                error_x={
+                    "type": "data",
+                    "array": [100 * each.high - x for each, x in zip(differences, middle, strict=True)],
+                    "arrayminus": [x - 100 * each.low for each, x in zip(differences, middle, strict=True)],
+                    "color": INK,
+                    "thickness": 1.2,
+                    "width": 3,
+                },
+                customdata=[
+                    f"{points(each.points)} points, distance {_signed(each.distance)} %" for each in differences
+                ],
+                hovertemplate=f"%{{y}}, {label}: %{{customdata}}<extra></extra>",
+            )
+        )
+    style(figure, "change of accuracy (points)", None, height=130 + 38 * len(names))
+    figure.add_vline(0, line={"color": INK, "width": 1})
+    figure.update_layout(barmode="group", bargap=0.3)
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False, ticks="")
+    return figure
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for k, column in enumerate(columns):
+        table.add_column(column, justify="right" if k and column else "left", overflow="fold")
+    return table
+
+
+def _texts(difference: Difference) -> tuple[str, str]:
+    interval = f"({100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
+    return f"{points(difference.points)} {interval}", f"{_signed(difference.distance)} %"
+
+
+def _cells(difference: Difference) -> list[Cell]:
+    low, high = typeset(points(difference.low)), typeset(points(difference.high))
+    error = f"{100 * difference.distance_error:.2g}"
+    return [
+        Cell(typeset(points(difference.points)), difference.points),
+        Cell(f"{low} to {high}", difference.low),
+        Cell(f"{typeset(_signed(difference.distance))} ± {error} %", difference.distance),
+    ]
+
+
+def _signed(share: float) -> str:
+    """A change of a distance, in percent."""
+    return f"{100 * share:+.2g}" if abs(share) < 0.1 else f"{100 * share:+.1f}"
+
+
+def _outcomes(found: Attribution) -> list[tuple[str, list[Cell]]]:
+    rows = {"digital": found.digital, "all effects": found.whole, "no effect": found.nothing}
+    return [
+        (
+            name,
+            [
+                Cell(f"{percent(each.top1)} %", each.top1),
+                Cell(f"{percent(each.low)} to {percent(each.high)}", each.low),
+                Cell(f"{significant(100 * each.distance)} %", each.distance),
+            ],
+        )
+        for name, each in rows.items()
+    ]
+
+
+def _part_rows(parts: Sequence[PartError]) -> list[tuple[str, list[Cell]]]:
+    return [
+        (
+            f"{part.layer}, {part.part}",
+            [
+                Cell(f"{percent(part.share)} %", part.share),
+                Cell(f"{significant(part.nf_rms)} %", part.nf_rms),
+                Cell(typeset(f"{part.nf_mean:+.2f} %"), part.nf_mean),
+            ],
+        )
+        for part in parts[:WORST]
+    ]
