@@ -22,22 +22,34 @@ from geniex.evaluation.fidelity import sample_reads
 from geniex.models.base import in_own_precision
 from geniex.nf import NfError, nf_error
 
+__all__ = ["Row", "main", "rows"]
+
 READS, IMAGES, CROSSBARS, INPUTS = 4096, 16, 256, 16
 Reads = tuple[Tensor, Tensor, Tensor]
 """v (crossbar, input, row) in volt, g (crossbar, row, col) in siemens, exact currents in ampere."""
+
+
+Row = tuple[str, str, dict[str, NfError]]
+"""Emulator, kind of crossbar, errors by model."""
+
+
+@torch.no_grad()
+def rows() -> Iterator[Row]:
+    """A row per emulator and kind of crossbar."""
+    for name in presets.emulators():
+        for kind, reads in _cases(name):
+            yield name, kind, {key: _error(model, reads) for key, model in _models(name).items()}
 
 
 def main() -> None:
     """Print a row per emulator and kind of crossbar."""
     print("| emulator | on | geniex, % | largest, % | linear, % | ideal, % | reduced, % | geniex below linear |")
     print("|---|---|---|---|---|---|---|---|")
-    for name in presets.emulators():
-        for kind, reads in _cases(name):
-            errors = {key: _error(model, reads) for key, model in _models(name).items()}
-            learned, linear = errors["geniex"], errors["linear"]
-            cells = [f"{e:.3g}" for e in (learned.rmse, learned.worst, linear.rmse)]
-            cells += [f"{errors[key].rmse:.2g}" for key in ("ideal", "reduced")]
-            print(f"| {name} | {kind} | {' | '.join(cells)} | {linear.rmse / learned.rmse:.3g} times |", flush=True)
+    for name, kind, errors in rows():
+        learned, linear = errors["geniex"], errors["linear"]
+        cells = [f"{e:.3g}" for e in (learned.rmse, learned.worst, linear.rmse)]
+        cells += [f"{errors[key].rmse:.2g}" for key in ("ideal", "reduced")]
+        print(f"| {name} | {kind} | {' | '.join(cells)} | {linear.rmse / learned.rmse:.3g} times |", flush=True)
 
 
 def _cases(name: str) -> Iterator[tuple[str, Reads]]:
@@ -80,5 +92,4 @@ def _error(model: CrossbarModel, reads: Reads) -> NfError:
 
 
 if __name__ == "__main__":
-    with torch.no_grad():
-        main()
+    main()
