@@ -7,7 +7,8 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.nn.utils import parametrize
@@ -34,7 +35,7 @@ from geniex.layers import (
 )
 from geniex.models.base import CrossbarModel
 
-__all__ = ["LayerConfig", "called", "convert", "per_layer", "register_layer"]
+__all__ = ["LayerConfig", "called", "check_called", "convert", "per_layer", "register_layer"]
 
 LayerConfig = Callable[[str, nn.Module], HardwareConfig | None]
 """Configuration of a layer by its name in the network; None leaves it digital."""
@@ -62,6 +63,7 @@ _BUILDERS: dict[type[nn.Module], LayerBuilder] = {
 }
 
 _BUILDERS_BY_NAME: dict[str, LayerBuilder] = {
+    "timm.layers.linear.Linear": AnalogLinear,
     "transformers.pytorch_utils.Conv1D": AnalogTransposedLinear,
 }  # types of packages that need not be installed
 
@@ -124,6 +126,45 @@ def convert(
     if attention is not None:
         converted.forward = _named("`attention`", ForwardOnArrays, converted, model, attention)
     return converted
+
+
+def check_called(network: nn.Module, config: HardwareConfig | LayerConfig, x: Tensor) -> None:
+    """Raise ValueError if the network reads the weights of a layer and multiplies by them itself.
+
+    Such a layer is replaced but never called: its product would be digital, and counted as analog.
+
+    Args:
+        network: in evaluation mode.
+        config: as of `convert`.
+        x: an input; the network is run on it once, and again for each layer that it does not call.
+    """
+    network = copy.deepcopy(network).requires_grad_(False)
+    for parent in network.modules():
+        _call_layers(parent)
+    layers = {name: network.get_submodule(name) for name, _ in _builds(network, per_layer(config))}
+    met: set[nn.Module] = set()
+    for layer in layers.values():
+        layer.register_forward_pre_hook(lambda layer, _: met.add(layer))
+    network(x)
+    silent = {name: list(layer.parameters()) for name, layer in layers.items() if layer not in met}
+    read = [name for name, weights in silent.items() if _depends(network, x, weights)] if silent else []
+    if read:
+        raise ValueError(
+            f"{called(read[0])}{f' and {len(read) - 1} more' if len(read) > 1 else ''} would stay digital unnoticed: "
+            "the network does not call it, but multiplies by its weights itself. Name what is to be digital in "
+            f"`layers.digital`, or have `config` return None for it: {', '.join(read)}."
+        )
+
+
+@torch.enable_grad()
+def _depends(network: nn.Module, x: Tensor, weights: list[nn.Parameter]) -> bool:
+    """Whether the output is computed from these weights, the only ones that ask for gradients."""
+    for weight in weights:
+        weight.requires_grad_(True)
+    y = network(x)
+    for weight in weights:
+        weight.requires_grad_(False)
+    return y.requires_grad
 
 
 def _replace(network: nn.Module, replaced: dict[nn.Module, nn.Module]) -> nn.Module:

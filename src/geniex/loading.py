@@ -24,8 +24,11 @@ from geniex.models.guard import RangeGuard
 from geniex.models.ideal import Ideal
 from geniex.models.linear import LinearCircuit
 from geniex.models.reduced import ReducedOrder
+from geniex.zoo import is_of_zoo, zoo_network
 
 __all__ = ["MODELS", "check_circuit", "load_emulator", "load_models", "load_network"]
+
+PRETRAINED = "pretrained"
 
 MODELS = {
     "digital": "the network as it is, in floating point",
@@ -41,29 +44,20 @@ def load_network(path: str, weights: str | os.PathLike[str] | None) -> nn.Module
     """Make a network and load its weights.
 
     Args:
-        path: `package.module:name` of an `nn.Module` or of a function or class that returns one without arguments. The
-            current folder is searched too.
-        weights: a safetensors file, or a state dict that `torch.load(weights_only=True)` accepts; None loads nothing.
+        path: `torchvision:NAME` or `timm:NAME`, or `package.module:name` of an `nn.Module` or of a function or class
+            that returns one without arguments. The current folder is searched too.
+        weights: a safetensors file, or a state dict that `torch.load(weights_only=True)` accepts; for a network of
+            torchvision or timm also the word `pretrained`, for what the library downloads; None loads nothing.
 
     Raises:
         ValueError: if there is no such object, it is not a network, or the weights do not fit it.
         FileNotFoundError: if there is no such weights file.
+        OSError: if weights cannot be downloaded.
     """
-    module_name, _, attribute = path.partition(":")
-    if not attribute:
-        raise ValueError(f"A network is named as `package.module:name`; got {path!r}.")
-    with _current_folder_searched():
-        try:
-            made = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:  # the module is the user's: importing it can raise anything
-            raise ValueError(f"The network {path!r} cannot be found: {_describe(error)}") from error
-        try:
-            network = made if isinstance(made, nn.Module) else made()
-        except Exception as error:
-            raise ValueError(f"{path!r} could not make a network: {_describe(error)}") from error
-    if not isinstance(network, nn.Module):
-        raise ValueError(f"{path!r} made a {type(network).__name__}, not a torch.nn.Module.")
-    if weights is not None:
+    of_zoo = is_of_zoo(path)
+    pretrained = of_zoo and weights is not None and os.fspath(weights) == PRETRAINED
+    network = zoo_network(path, pretrained) if of_zoo else _network_of(path)
+    if weights is not None and not pretrained:
         _load_weights(network, Path(weights))
     return network.eval()
 
@@ -121,6 +115,28 @@ def check_circuit(name: str, card: EmulatorCard, config: EvaluationConfig | Trai
             f"The emulator {name!r} was made for another crossbar: {different}. Train one for this configuration "
             "with `geniex train`, or name another in `emulator.file`."
         )
+
+
+def _network_of(path: str) -> nn.Module:
+    """What a Python path names, or makes."""
+    module_name, _, attribute = path.partition(":")
+    if not attribute:
+        raise ValueError(
+            f"A network is named as `package.module:name`; got {path!r}. Those of libraries are `torchvision:NAME` and "
+            "`timm:NAME`."
+        )
+    with _current_folder_searched():
+        try:
+            made = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:  # the module is the user's: importing it can raise anything
+            raise ValueError(f"The network {path!r} cannot be found: {_describe(error)}") from error
+        try:
+            network = made if isinstance(made, nn.Module) else made()
+        except Exception as error:
+            raise ValueError(f"{path!r} could not make a network: {_describe(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"{path!r} made a {type(network).__name__}, not a torch.nn.Module.")
+    return network
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def test_pack_makes_what_evaluate_reads(tmp_path, monkeypatch):
         Path("photos", name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(Path("photos", name))
     printed = succeed("pack", "photos", "packed.npz", "--resize", 10, "--crop", 8)
-    assert printed == "3 images of 8x8 in 2 classes written to packed.npz.\n"
+    assert printed.endswith("3 images of 8x8 in 2 classes written to packed.npz.\n")
     images = load_images("packed.npz")
     assert images.labels.tolist() == [0, 0, 1]
     assert images.images.shape == (3, 8, 8, 3)
@@ -117,9 +117,9 @@ def test_pack_makes_what_evaluate_reads(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], r"2 sizes, such as .* Give `--resize` and `--crop`."),
+        ([], r"photos have several sizes, such as 8x8 and 9x9\. Give `resize` and `crop`\."),
         (["--resize", "0"], "`resize` must be at least 1 pixel; got 0."),
-        (["--crop", "9"], "`crop` of 9 pixels does not fit images of 8x8."),
+        (["--crop", "9"], r"`crop` of 9 pixels does not fit .*8\.png of 8x8\."),
     ],
 )
 def test_bad_packing_is_refused(tmp_path, options, message):

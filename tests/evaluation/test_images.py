@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from geniex.evaluation import LabelledImages, Preprocess, load_images, pack_folder
+from geniex.evaluation import LabelledImages, Preprocess, load_images
 
 
 def random_pixels(*shape, seed=0):
@@ -181,15 +181,17 @@ def test_crop_is_cut_from_the_centre(height, width, side, top, left):
     np.testing.assert_array_equal(x, pixels[:, top : top + side, left : left + side].transpose(0, 3, 1, 2))
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize(("height", "width", "side"), [(20, 30, 8), (30, 20, 13), (8, 8, 20), (9, 31, 4), (12, 12, 12)])
-def test_resize_is_that_of_pillow(height, width, side):
+def test_resize_is_that_of_pillow(height, width, side, interpolation):
     pixels = random_pixels(1, height, width, 3)
-    x = Preprocess(resize=side, scale=1.0)(pixels)
+    x = Preprocess(resize=side, scale=1.0, interpolation=interpolation)(pixels)
     assert min(x.shape[-2:]) == side
     size = (x.shape[-1], x.shape[-2])
     assert size == (round(width * side / min(height, width)), round(height * side / min(height, width)))
-    expected = np.asarray(Image.fromarray(pixels[0]).resize(size, Image.Resampling.BILINEAR))
-    np.testing.assert_allclose(x[0].permute(1, 2, 0), expected, atol=1.01)  # Pillow rounds, after each direction
+    expected = np.asarray(Image.fromarray(pixels[0]).resize(size, Image.Resampling[interpolation.upper()]))
+    # Pillow rounds, after each direction; of cubic weights the magnitudes add up to 1.25
+    np.testing.assert_allclose(x[0].permute(1, 2, 0), expected, atol=1.13)
 
 
 def test_resize_comes_before_crop():
@@ -197,8 +199,16 @@ def test_resize_comes_before_crop():
     assert x.shape == (1, 3, 6, 6)
 
 
-def test_another_channel_order_is_refused(monkeypatch):
+def test_squares_of_the_size_of_the_crop_were_cut_before():
+    """So that photos that were resized and cropped when they were packed are not resized again."""
+    pixels = random_pixels(1, 6, 6, 3)
+    assert torch.equal(Preprocess(resize=8, crop=6)(pixels), Preprocess()(pixels))
+
+
+def test_an_unknown_choice_is_refused(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its check would come first
+    with pytest.raises(ValueError, match="`interpolation` must be bilinear or bicubic; got 'lanczos'"):
+        Preprocess(interpolation="lanczos")
     with pytest.raises(ValueError, match="`channel_order` must be RGB or BGR; got 'GBR'"):
         Preprocess(channel_order="GBR")
 
@@ -239,134 +249,3 @@ def test_a_crop_larger_than_the_images_is_refused():
 def test_impossible_preparations_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Preprocess(**fields)
-
-
-# Packing a folder
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Writes images, as arrays by name, into a folder."""
-
-    def write(files):
-        for name, pixels in files.items():
-            path = tmp_path / "photos" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
-        return tmp_path / "photos"
-
-    return write
-
-
-def test_packed_images_are_those_of_the_folder(folder, tmp_path):
-    files = {"cat/a.png": random_pixels(4, 5, 3, seed=1), "cat/b.bmp": random_pixels(4, 5, 3, seed=2)}
-    packed = pack_folder(
-        folder({**files, "ant/z.png": random_pixels(4, 5, 3, seed=3)}), tmp_path / "o.npz", Preprocess()
-    )
-    read = load_images(tmp_path / "o.npz")
-    np.testing.assert_array_equal(read.images, packed.images)
-    np.testing.assert_array_equal(read.images[1], files["cat/a.png"])
-    np.testing.assert_array_equal(read.images[2], files["cat/b.bmp"])
-    assert read.labels.dtype == np.int64
-
-
-def test_classes_are_numbered_in_sorted_order_of_their_names(folder, tmp_path):
-    names = ["b/1.png", "a/1.png", "10/1.png", "2/1.png", "C/1.png", "a/deeper/2.PNG"]
-    packed = pack_folder(folder({name: random_pixels(2, 2, 3) for name in names}), tmp_path / "o.npz", Preprocess())
-    assert packed.labels.tolist() == [0, 1, 2, 3, 3, 4]
-    with np.load(tmp_path / "o.npz") as arrays:
-        assert arrays["classes"].tolist() == ["10", "2", "C", "a", "b"]
-
-
-def test_other_files_are_left_out(folder, tmp_path):
-    photos = folder({"a/1.png": random_pixels(2, 2, 3)})
-    (photos / "a" / "notes.txt").write_text("no image")
-    (photos / "readme.md").write_text("no image")
-    Image.fromarray(random_pixels(9, 9, 3)).save(photos / "outside.png")
-    assert len(pack_folder(photos, tmp_path / "o.npz", Preprocess())) == 1
-
-
-def test_grey_and_transparent_images_become_rgb(folder, tmp_path):
-    grey = random_pixels(3, 4)
-    packed = pack_folder(folder({"a/1.png": grey, "a/2.png": random_pixels(3, 4, 4)}), tmp_path / "o.npz", Preprocess())
-    np.testing.assert_array_equal(packed.images[0], np.stack([grey] * 3, axis=-1))
-    assert packed.images.shape == (2, 3, 4, 3)
-
-
-def test_packing_resizes_and_crops_and_nothing_else(folder, tmp_path):
-    pixels = random_pixels(20, 30, 3)
-    prepare = Preprocess(resize=10, crop=8, channel_order="BGR", mean=(1.0, 2.0, 3.0))
-    packed = pack_folder(folder({"a/1.png": pixels, "a/2.png": random_pixels(50, 20, 3)}), tmp_path / "o.npz", prepare)
-    resized = np.asarray(Image.fromarray(pixels).resize((15, 10), Image.Resampling.BILINEAR))[1:9, 3:11]
-    assert packed.images.shape == (2, 8, 8, 3)
-    assert np.abs(packed.images[0].astype(int) - resized).max() <= 1  # rounded once, and not after each direction
-
-
-def test_images_of_several_sizes_are_refused_with_a_remedy(folder, tmp_path):
-    photos = folder({"a/1.png": random_pixels(4, 5, 3), "a/2.png": random_pixels(4, 6, 3)})
-    with pytest.raises(
-        ValueError, match=r"2 sizes, such as \[\(4, 5, 3\), \(4, 6, 3\)\]. Give `--resize` and `--crop`"
-    ):
-        pack_folder(photos, tmp_path / "o.npz", Preprocess())
-
-
-def cut(content):
-    return content[: len(content) // 2]
-
-
-def flip(content):
-    return content[:40] + bytes(255 - byte for byte in content[40:80]) + content[80:]
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "bmp", "webp"])
-@pytest.mark.parametrize(
-    "damage", [cut, lambda content: b"", lambda content: b"no image at all"], ids=["cut", "empty", "text"]
-)
-def test_an_image_that_cannot_be_read_is_named(folder, tmp_path, suffix, damage):
-    photos = folder({"a/1.png": random_pixels(40, 40, 3), f"a/2.{suffix}": random_pixels(40, 40, 3)})
-    broken = photos / "a" / f"2.{suffix}"
-    broken.write_bytes(damage(broken.read_bytes()))
-    with pytest.raises(ValueError, match=rf"2\.{suffix} cannot be read as an image"):
-        pack_folder(photos, tmp_path / "o.npz", Preprocess())
-    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
-
-
-def test_flipped_bytes_of_a_png_are_noticed(folder, tmp_path):
-    photos = folder({"a/1.png": random_pixels(40, 40, 3)})
-    (photos / "a" / "1.png").write_bytes(flip((photos / "a" / "1.png").read_bytes()))
-    with pytest.raises(ValueError, match=r"1\.png cannot be read as an image"):
-        pack_folder(photos, tmp_path / "o.npz", Preprocess())
-
-
-@pytest.mark.parametrize("content", [{}, {"a/notes.png/x.txt": None}, None], ids=["empty", "no images", "missing"])
-def test_a_folder_without_images_is_refused(tmp_path, content):
-    photos = tmp_path / "photos"
-    if content is not None:
-        photos.mkdir()
-    for name in content or {}:
-        (photos / name).parent.mkdir(parents=True)
-        (photos / name).write_text("no image")
-    if content:
-        (photos / "a" / "notes.png").rename(photos / "a" / "notes")
-    with pytest.raises(ValueError, match=r"photos has no subfolders with images \(\.png, .*one subfolder per class"):
-        pack_folder(photos, tmp_path / "o.npz", Preprocess())
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(folder, tmp_path, monkeypatch):
-    photos, out = folder({"a/1.png": random_pixels(2, 2, 3)}), tmp_path / "o.npz"
-    out.write_text("old")
-
-    def full_disk(file, **arrays):
-        file.write(b"half")
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(np, "savez_compressed", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        pack_folder(photos, out, Preprocess())
-    assert out.read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.npz", "photos"]
-
-
-def test_folders_of_the_packed_file_are_made(folder, tmp_path):
-    pack_folder(folder({"a/1.png": random_pixels(2, 2, 3)}), tmp_path / "new" / "deep" / "o.npz", Preprocess())
-    assert len(load_images(tmp_path / "new" / "deep" / "o.npz")) == 1

@@ -14,9 +14,11 @@ from geniex.digital import FixedPoint
 from geniex.functional import HardwareConfig
 from geniex.layers import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogTransposedLinear
 from geniex.models.ideal import Ideal
+from geniex.zoo import library
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the library is imported
 transformers = pytest.importorskip("transformers")
+library("torchvision")  # which transformers imports as it is, also where it was built for another torch
 
 FINE = FixedPoint(16, 12)
 CONFIG = HardwareConfig(64, 64, FINE, FINE, slice_bits=8, dac=Dac(8), adc=None, accumulator=None)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from geniex.energy import EnergyReport
 from geniex.evaluation.results import Evaluation, ModelResult, NfError, NfSample
 
 HIGH, MIDDLE, LOW = (0.703125, 0.6189, 0.7755), (0.53125, 0.4452, 0.6155), (0.421875, 0.3399, 0.5084)
@@ -24,8 +25,7 @@ def made_up_sample(columns: int = 4096) -> NfSample:
     return NfSample(ideal.tolist(), (ideal * (1 - nf)).tolist(), {name: i.tolist() for name, i in predicted.items()})
 
 
-@pytest.fixture
-def evaluation() -> Evaluation:
+def made_up_evaluation(energy: EnergyReport | None = None) -> Evaluation:
     return Evaluation(
         title="ResNet-20 on CIFAR-100, 64 x 64 crossbars at 0.25 V",
         version="0.1.0",
@@ -78,7 +78,13 @@ def evaluation() -> Evaluation:
             ),
         ],
         sample=made_up_sample(),
+        energy=energy,
     )
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    return made_up_evaluation()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ CLAIM = Verdict("it errs less", "64x64", "references", 10.0, 11.0, 0.5, "times")
 
 @pytest.mark.parametrize(
     ("found", "margin", "answer"),
-    [(11.0, 0.5, "yes"), (11.0, 2.0, "consistent"), (9.0, 2.0, "consistent"), (9.0, 0.5, "no"), (10.0, math.nan, "yes")],
+    [(11, 0.5, "yes"), (11, 2.0, "consistent"), (9, 2.0, "consistent"), (9, 0.5, "no"), (10, math.nan, "yes")],
 )
 def test_a_claim_is_borne_out_where_the_interval_says_so(found, margin, answer):
     assert replace(CLAIM, found=found, margin=margin).answer == answer

@@ -74,7 +74,7 @@ def calibrate_command(
     scale = None if adc == "configured" else AdcScale(adc == "column", chosen_method)
     settings, folder = chosen_config(config, network)
     settings = settings.model_copy(update={"calibration": None})  # what the file names may be what is to be written
-    chosen, labelled = chosen_network(network, weights), drawn_images(data, seed, images)
+    chosen, labelled = chosen_network(network, weights), drawn_images(data, seed, images, settings.preprocess)
     with progress_bars() as bars:
         batches = _Batches(labelled, settings, bars)
         layers = settings.layer_config(chosen, folder)

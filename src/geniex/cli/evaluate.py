@@ -70,7 +70,7 @@ def evaluate_command(
 ) -> None:
     """Accuracy of a network under several models of the crossbar, each checked against the exact circuit."""
     settings, chosen = chosen_config(config, network), chosen_network(network, weights)
-    labelled = drawn_images(data, seed, images)
+    labelled = drawn_images(data, seed, images, settings[0].preprocess)
     _evaluate(chosen, labelled, models, settings, out, None if chip is None else load_chip(chip))
 
 

@@ -34,7 +34,7 @@ def record_command(
         raise ValueError(f"The file of recorded digits must end in .npz; got {out}.")
     check_writable(out)
     (settings, folder), chosen = chosen_config(config, network), chosen_network(network, weights)
-    shown = settings.preprocess.build()(drawn_images(data, seed, images).images)
+    shown = settings.preprocess.build()(drawn_images(data, seed, images, settings.preprocess).images)
     layers = settings.layer_config(chosen, folder)
     generator = Generator().manual_seed(seed)
     digits = record_digits(chosen.eval(), settings.hardware(), layers, shown.to(torch.float32), reads, generator)

@@ -1,17 +1,24 @@
 """`geniex study`: one network on many crossbars, described in a file."""
 
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
+from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
+from rich.progress import Progress
 
 from geniex.cli.app import console, progress_bars, readable, say
-from geniex.cli.subjects import chosen_config, chosen_network, drawn_images
-from geniex.configuration import TrainingConfig, read_config
+from geniex.cli.subjects import chosen_config, chosen_network, drawn_images, weights_of
+from geniex.configuration import EvaluationConfig, TrainingConfig, read_config
 from geniex.files import check_writable
+from geniex.report.points import StudyPage
 from geniex.study import (
     Outcome,
     Point,
@@ -19,9 +26,11 @@ from geniex.study import (
     StudyConfig,
     Subject,
     outcomes,
+    page_of,
     points_of,
     run_study,
     write_frame,
+    write_page,
 )
 
 __all__ = ["study_app"]
@@ -29,82 +38,108 @@ __all__ = ["study_app"]
 study_app = typer.Typer(help="One network on many crossbars, described in a file.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="The study, TOML or YAML; docs/studies.md says what it can hold.")]
-Out = Annotated[Path, typer.Option(help="Folder for results.parquet, a row per point and model.")]
+Out = Annotated[Path, typer.Option(help="Folder for results.parquet, a row per point and model, and report.html.")]
 Cache = Annotated[Path, typer.Option(help="Folder of points that were computed; studies can share one.")]
 OUT, CACHE = Path("runs/study"), Path("runs/points")
+LIVE_ROWS = 16  # of a live table: more would not fit a terminal
+
+
+@dataclass(frozen=True)
+class _Study:
+    """A study file, read.
+
+    Attributes:
+        study: what it says.
+        base: the configuration that its axes change.
+        points: its points.
+        subject: network, images, models.
+        title: for people.
+        found: outcomes by key, in the order of the points.
+    """
+
+    study: StudyConfig
+    base: EvaluationConfig
+    points: list[Point]
+    subject: Subject
+    title: str
+    found: dict[str, Outcome] = field(default_factory=dict)
+
+    def page(self) -> StudyPage:
+        """What is known."""
+        provenance = {"command": shlex.join(["geniex", *sys.argv[1:]])}
+        return page_of(list(self.found.values()), self.study, self.base, self.title, provenance)
 
 
 @study_app.command(name="run")
 @readable
 def run_command(file: File, out: Out = OUT, cache: Cache = CACHE) -> None:
     """Compute the points of a study that are not in the cache; a run that was killed goes on where it was."""
-    points, subject = _study(file)
-    store = PointStore(cache)
-    found = {outcome.key: outcome for outcome in outcomes(points, subject, store)}
+    about, store = _read(file), PointStore(cache)
+    _look_up(about, store)
     check_writable(out / "results.parquet")
-    with progress_bars() as bars:
-        whole, stage = bars.add_task("points", total=len(points), note=""), bars.add_task("", total=1, note="")
+    with progress_bars() as bars, _live(bars) as show:
+        whole, stage = bars.add_task("points", total=len(about.points), note=""), bars.add_task("", total=1, note="")
 
         def advance(name: str, done: int, total: int) -> None:
-            bars.update(stage, description=name, completed=done, total=total)
+            bars.update(stage, description=name[:28], completed=done, total=total)
 
-        for outcome in run_study(list(found.values()), subject, store, advance):
-            found[outcome.key] = outcome
+        for outcome in run_study(list(about.found.values()), about.subject, store, advance):
+            about.found[outcome.key] = outcome
             bars.update(whole, advance=1, note=escape(_brief(outcome)))
-            write_frame(list(found.values()), out / "results.parquet")
-    _shown(list(found.values()), out)
+            write_frame(list(about.found.values()), out / "results.parquet")
+            show(about.page())
+    _shown(about, out)
 
 
 @study_app.command(name="show")
 @readable
 def show_command(file: File, out: Out = OUT, cache: Cache = CACHE) -> None:
-    """Print what is known of a study, and write its table; nothing is computed."""
-    points, subject = _study(file)
-    _shown(outcomes(points, subject, PointStore(cache)), out)
+    """Print what is known of a study, and write its table and page; nothing is computed."""
+    about = _read(file)
+    _look_up(about, PointStore(cache))
+    _shown(about, out)
 
 
-def _study(file: Path) -> tuple[list[Point], Subject]:
+def _read(file: Path) -> _Study:
     study, folder = read_config(file, StudyConfig), file.parent
     config, own_folder = chosen_config(None if study.config is None else folder / study.config, study.network)
-    network = chosen_network(study.network, None if study.weights is None else folder / study.weights)
-    images = drawn_images(None if study.data is None else folder / study.data, study.seed, study.images)
+    network = chosen_network(study.network, weights_of(study.weights, folder))
+    data = None if study.data is None else folder / study.data
+    images = drawn_images(data, study.seed, study.images, config.preprocess)
     recipe = TrainingConfig() if study.training is None else read_config(folder / study.training, TrainingConfig)
     subject = Subject(network, images, study.models, own_folder, study.emulators, recipe)
-    return points_of(study, config, own_folder), subject
+    title = study.title or f"{type(network).__name__} on {images.source}"
+    return _Study(study, config, points_of(study, config, own_folder), subject, title)
 
 
-def _shown(found: Sequence[Outcome], out: Path) -> None:
-    """Print a row per point and model, and write the table."""
-    write_frame(found, out / "results.parquet")
-    table = Table(box=None, pad_edge=False)
-    axes = list(found[0].point.values) if found else []
-    for name in (*axes, "model"):
-        table.add_column(escape(name), overflow="fold")
-    for name in ("top-1 %", "95 % interval", "vs digital", "NF error %"):
-        table.add_column(name, justify="right")
-    for outcome in found:
-        values = [escape(str(value)) for value in outcome.point.values.values()]
-        if outcome.result is None:
-            table.add_row(*values, escape(_brief(outcome)), "", "", "", "")
-            continue
-        for model in outcome.result["models"]:
-            table.add_row(*values, *_cells(model))
-            values = [""] * len(values)
-    console.print(table)
-    done = sum(outcome.result is not None for outcome in found)
-    failed = sum(outcome.result is None and outcome.error is not None for outcome in found)
-    say(f"{done} of {len(found)} points are done, {failed} failed.\nTable: {(out / 'results.parquet').resolve()}")
+def _look_up(about: _Study, store: PointStore) -> None:
+    about.found.update((outcome.key, outcome) for outcome in outcomes(about.points, about.subject, store))
 
 
-def _cells(model: dict) -> list[str]:
-    difference, nf = model["difference"], model["nf"]
-    return [
-        model["name"],
-        f"{100 * model['top1']:.1f}",
-        f"{100 * model['low']:.1f} to {100 * model['high']:.1f}",
-        "" if difference is None else f"{100 * difference:+.1f}",
-        "" if nf is None else f"{nf['rmse']:.3g}",
-    ]
+@contextmanager
+def _live(bars: Progress) -> Iterator:
+    """What shows the table so far above the bars; on what is no terminal, a line per point stands in the log."""
+    from geniex.report.table import study_table  # slow to import
+
+    if not console.is_terminal:
+        yield lambda page: None
+        return
+    bars.stop()
+    with Live(bars, console=console, refresh_per_second=4) as live:
+        yield lambda page: live.update(Group(study_table(page, LIVE_ROWS), bars))
+
+
+def _shown(about: _Study, out: Path) -> None:
+    """Print a row per point, and write table and page."""
+    from geniex.report.study import study_summary  # plots are slow to import
+    from geniex.report.table import study_table
+
+    page = about.page()
+    write_frame(list(about.found.values()), out / "results.parquet")
+    write_page(page, out / "report.html")
+    console.print(study_table(page))
+    say(f"{study_summary(page)}\n")
+    say(f"Page: {(out / 'report.html').resolve()}\nTable: {(out / 'results.parquet').resolve()}")
 
 
 def _brief(outcome: Outcome) -> str:

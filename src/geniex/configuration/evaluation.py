@@ -54,7 +54,10 @@ class PreprocessSection(Section):
         default=None, ge=1, description="length of the shorter side, in pixels; left out, the size is kept"
     )
     crop: int | None = Field(
-        default=None, ge=1, description="side of the square cut from the centre, in pixels; left out, all is kept"
+        default=None,
+        ge=1,
+        description="side of the square cut from the centre, in pixels; images that are such squares were "
+        "cut before and are not resized; left out, all is kept",
     )
     channel_order: Literal["RGB", "BGR"] = Field(default="RGB", description="order of the network's input channels")
     scale: float = Field(default=1 / 255, description="factor on pixel values 0..255")
@@ -63,6 +66,9 @@ class PreprocessSection(Section):
     )
     deviation: tuple[float, float, float] = Field(
         default=(1.0, 1.0, 1.0), strict=False, description="per channel in the network's order, after scale"
+    )
+    interpolation: Literal["bilinear", "bicubic"] = Field(
+        default="bilinear", description="of resize, with antialiasing"
     )
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """What a network's accuracy becomes on non-ideal crossbars, and how far each model is from the exact circuit."""
 
-from geniex.evaluation.images import LabelledImages, Preprocess, load_images, pack_folder
+from geniex.evaluation.images import LabelledImages, Preprocess, load_images
 from geniex.evaluation.options import RunOptions
+from geniex.evaluation.photos import Photos, list_photos, pack_folder
 from geniex.evaluation.results import Evaluation, ModelResult, NfError, NfSample
 from geniex.evaluation.run import evaluate
 
@@ -11,9 +12,11 @@ __all__ = [
     "ModelResult",
     "NfError",
     "NfSample",
+    "Photos",
     "Preprocess",
     "RunOptions",
     "evaluate",
+    "list_photos",
     "load_images",
     "pack_folder",
 ]

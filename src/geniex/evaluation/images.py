@@ -1,4 +1,4 @@
-"""Labelled images in one file, and what a network wants done to them before it sees them."""
+"""Labelled images of one size, and what a network wants done to them before it sees them."""
 
 import os
 from dataclasses import dataclass
@@ -8,15 +8,12 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from geniex.files import read_npz, replacing
+from geniex.files import read_npz
 
-__all__ = ["LabelledImages", "Preprocess", "load_images", "pack_folder"]
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
+__all__ = ["LabelledImages", "Preprocess", "load_images"]
 
 
 @dataclass(frozen=True)
@@ -69,12 +66,14 @@ class Preprocess:
     """From uint8 RGB images to a network's input: resize, crop, channel order, then (scale x - mean) / deviation.
 
     Attributes:
-        resize: length of the shorter side in pixels, bilinear with antialiasing; None keeps the size.
-        crop: side of the square cut from the centre, in pixels; None keeps everything.
+        resize: length of the shorter side in pixels; None keeps the size.
+        crop: side of the square cut from the centre, in pixels; None keeps everything. Images that are such squares
+            already were cut before: they are not resized either.
         channel_order: of the network's input.
         scale: factor on 0..255.
         mean: per channel, in the network's order, after `scale`.
         deviation: per channel, in the network's order, after `scale`.
+        interpolation: of `resize`, with antialiasing.
     """
 
     resize: int | None = None
@@ -83,6 +82,7 @@ class Preprocess:
     scale: float = 1 / 255
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __post_init__(self) -> None:
         for name in ("resize", "crop"):
@@ -91,22 +91,29 @@ class Preprocess:
                 raise ValueError(f"`{name}` must be at least 1 pixel; got {side}.")
         if self.channel_order not in ("RGB", "BGR"):
             raise ValueError(f"`channel_order` must be RGB or BGR; got {self.channel_order!r}.")
+        if self.interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(f"`interpolation` must be bilinear or bicubic; got {self.interpolation!r}.")
         if 0 in self.deviation or self.scale == 0:
             raise ValueError(f"`deviation` and `scale` must not be 0; got {self.deviation} and {self.scale}.")
 
     def __call__(self, images: np.ndarray) -> Float[Tensor, "image 3 height width"]:
         """Prepare uint8 images (image, height, width, 3)."""
         x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
-        if self.resize is not None and min(x.shape[-2:]) != self.resize:
-            ratio = self.resize / min(x.shape[-2:])
-            size = [max(self.resize, round(side * ratio)) for side in x.shape[-2:]]
-            x = F.interpolate(x, size, mode="bilinear", antialias=True)
-        if self.crop is not None:
-            x = _centre(x, self.crop)
+        if x.shape[-2:] != (self.crop, self.crop):
+            x = self._sized(x)
         if self.channel_order == "BGR":
             x = x.flip(1)
         mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.deviation))
         return (x * self.scale - mean) / deviation
+
+    def _sized(self, x: Tensor) -> Tensor:
+        if self.resize is not None and min(x.shape[-2:]) != self.resize:
+            ratio = self.resize / min(x.shape[-2:])
+            size = [max(self.resize, round(side * ratio)) for side in x.shape[-2:]]
+            across = [[x.shape[-2], size[1]]] if self.interpolation == "bicubic" else []  # Pillow clips after each axis
+            for step in (*across, size):
+                x = F.interpolate(x, step, mode=self.interpolation, antialias=True).clamp(0, 255)
+        return x if self.crop is None else _centre(x, self.crop)
 
 
 def load_images(path: str | os.PathLike[str]) -> LabelledImages:
@@ -127,47 +134,6 @@ def load_images(path: str | os.PathLike[str]) -> LabelledImages:
         return LabelledImages(arrays["images"], arrays["labels"], path.name)
     except ValueError as error:
         raise ValueError(f"{path} is not an image file of geniex: {error} `geniex pack` makes one.") from error
-
-
-def pack_folder(folder: str | os.PathLike[str], out: str | os.PathLike[str], preprocess: Preprocess) -> LabelledImages:
-    """Write the images of a folder with one subfolder per class to an npz file; classes are numbered in sorted order.
-
-    Args:
-        folder: holds a subfolder of images per class.
-        out: the npz file to write.
-        preprocess: its `resize` and `crop` are applied now, so that all images have one size; the rest is not.
-
-    Raises:
-        ValueError: if there are no images, one cannot be read, or sizes differ.
-    """
-    folder, out = Path(folder), Path(out)
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    files = [(k, file) for k, name in enumerate(classes) for file in sorted((folder / name).rglob("*"))]
-    files = [(k, file) for k, file in files if file.suffix.lower() in SUFFIXES]
-    if not files:
-        raise ValueError(
-            f"{folder} has no subfolders with images ({', '.join(SUFFIXES)}); one subfolder per class is needed."
-        )
-    images = [_read_image(file, preprocess) for _, file in files]
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        raise ValueError(
-            f"The images have {len(shapes)} sizes, such as {sorted(shapes)[:2]}. Give `--resize` and `--crop`."
-        )
-    packed = LabelledImages(np.stack(images), np.array([k for k, _ in files], dtype=np.int64), str(folder))
-    with replacing(out) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, images=packed.images, labels=packed.labels, classes=np.array(classes))
-    return packed
-
-
-def _read_image(file: Path, preprocess: Preprocess) -> np.ndarray:
-    try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # as Pillow raises
-        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
-    sized = Preprocess(resize=preprocess.resize, crop=preprocess.crop, scale=1.0)(pixels[None])
-    return sized[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def _centre(x: Tensor, side: int) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from geniex.conversion import LayerConfig, convert
+from geniex.conversion import LayerConfig, check_called, convert
 from geniex.energy import Costs, EnergyReport, measure_energy
 from geniex.evaluation.chips import (
     check_conductances,
@@ -52,19 +52,22 @@ def evaluate(
         options: batches, sampling, storage, progress.
 
     Raises:
-        ValueError: if a layer cannot be mapped, a model does not fit, the network does not take the images, or labels
-            exceed its classes; all before the first batch is classified.
+        ValueError: if a layer cannot be mapped, a model does not fit, the network does not take the images, a layer
+            is not called, or labels exceed its classes; all before the first batch is classified.
         RuntimeError: if a circuit does not converge.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with _evaluating(network):
-        _check_fits(network, images, options)
+        with _calls_of(network) as met:
+            _check_fits(network, images, options)
         hardware = _hardware(network, config)
         seed_each(generators_of_converters(_configs(hardware)), options.seed)  # digests tell of what is drawn next
         chip = None if options.chip is None else fingerprint(options.chip)
         run = _Run(network, images, config, options, fingerprint(network, hardware), chip)
         analog = {name: model for name, model in models.items() if model is not None}
         digests = {name: _checked(run, model) for name, model in analog.items()}
+        if analog and any(module._parameters and module not in met for module in network.modules()):
+            check_called(network, config, prepared(network, images.first(1), options))
         runs = {name: _measured(run, name, model) for name, model in models.items()}
         results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
         sample = energy = None
@@ -130,6 +133,18 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in training.items():
             module.training = mode
+
+
+@contextmanager
+def _calls_of(network: nn.Module) -> Iterator[set[nn.Module]]:
+    """The modules that are called meanwhile."""
+    met: set[nn.Module] = set()
+    hooks = [module.register_forward_pre_hook(lambda module, _: met.add(module)) for module in network.modules()]
+    try:
+        yield met
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @torch.no_grad()

@@ -9,9 +9,10 @@ from rich.text import Text
 from geniex.energy import EnergyReport
 from geniex.evaluation.results import Evaluation, ModelResult, NfError
 from geniex.report.formats import DASH, fixed, percent, points, quantity, significant, significant_decimals
+from geniex.report.points import StudyPage, StudyResult, closest
 from geniex.report.words import out_of_range, over_chips
 
-__all__ = ["energy_table", "errors_table", "results_table"]
+__all__ = ["energy_table", "errors_table", "results_table", "study_table"]
 
 HEADERS = (
     "top-1 %\n(95 % interval)",
@@ -56,6 +57,31 @@ def energy_table(report: EnergyReport) -> Table:
     return table
 
 
+def study_table(page: StudyPage, last: int | None = None) -> Table:
+    """One row per point: top-1 in percent and half its interval under each model, energy per image.
+
+    Args:
+        page: of the study.
+        last: number of rows, of the points that are done or failed the last ones; None is all of all points.
+    """
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=Text(page.title), title_justify="left")
+    table.add_column("point", overflow="fold", min_width=12)
+    for model in page.models:
+        table.add_column(Text(model), justify="right", no_wrap=True)
+    table.add_column("energy", justify="right", no_wrap=True)
+    known = [point for point in page.points if point.results or point.error is not None]
+    model = closest(page.models)
+    for point in page.points if last is None else known[-last:]:
+        if not point.results:
+            state = "not run yet" if point.error is None else f"failed: {point.error.splitlines()[0]}"
+            table.add_row(Text(f"{point.label}: {state}"), *[""] * len(page.models), "")
+            continue
+        cells = (point.results.get(name) for name in page.models)
+        energy = point.results[model].energy if model in point.results else None
+        table.add_row(Text(point.label), *map(_accuracy, cells), quantity(energy, "J"))
+    return table
+
+
 def errors_table(title: str, errors: Mapping[str, NfError]) -> Table:
     """One row per model: error of the NF against the exact circuit, in percent.
 
@@ -73,6 +99,10 @@ def errors_table(title: str, errors: Mapping[str, NfError]) -> Table:
         )
         table.add_row(Text(name), rmse, f"{low} to {high}", p99, worst, f"{error.reads}")
     return table
+
+
+def _accuracy(result: StudyResult | None) -> str:
+    return DASH if result is None else f"{percent(result.top1)} ±{percent((result.high - result.low) / 2)}"
 
 
 def _cells(result: ModelResult) -> tuple[str, ...]:

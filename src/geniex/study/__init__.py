@@ -2,6 +2,7 @@
 
 from geniex.study.description import Axis, Range, StudyConfig
 from geniex.study.frame import frame, write_frame
+from geniex.study.page import page_of, write_page
 from geniex.study.points import Point, points_of
 from geniex.study.run import Outcome, Subject, outcomes, run_study
 from geniex.study.store import PointStore
@@ -16,7 +17,9 @@ __all__ = [
     "Subject",
     "frame",
     "outcomes",
+    "page_of",
     "points_of",
     "run_study",
     "write_frame",
+    "write_page",
 ]

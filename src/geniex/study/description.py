@@ -46,16 +46,24 @@ Axis = Annotated[Values | Annotated[Range, Tag(TABLE)], Discriminator(_branch)]
 class StudyConfig(Section):
     """Study of `geniex study`."""
 
+    title: str | None = Field(default=None, description="of its page; left out: network and images")
     config: str | None = Field(
         default=None,
         description="base configuration, as of `geniex evaluate`, relative to this file; left out: the demo's",
     )
     network: str | None = Field(
-        default=None, description="Python path package.module:name; left out: the embedded ResNet-20"
+        default=None,
+        description="torchvision:NAME, timm:NAME or the Python path package.module:name; left out: the embedded "
+        "ResNet-20",
     )
-    weights: str | None = Field(default=None, description="its weights, relative to this file")
+    weights: str | None = Field(
+        default=None,
+        description="its weights, relative to this file; pretrained: torchvision or timm downloads them",
+    )
     data: str | None = Field(
-        default=None, description="npz of labelled images, relative to this file; left out: the embedded images"
+        default=None,
+        description="npz of labelled images, or folder with one subfolder of images per class, relative to this file; "
+        "left out: the embedded images",
     )
     images: int | None = Field(default=None, ge=1, description="how many images, drawn with seed; left out: all")
     seed: int = Field(default=0, ge=0, lt=2**63, description="of the order of the images, and of samplings that draw")

@@ -1,0 +1,103 @@
+"""What the page of a study shows, as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["StudyPage", "StudyPoint", "StudyResult", "closest", "short_names"]
+
+CLOSEST = ("circuit", "reduced", "geniex", "linear", "ideal")
+"""Models by how closely they know the crossbar."""
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A model at a point. Energies and latency are per image; None where they were not measured.
+
+    Attributes:
+        model: its name.
+        top1: share of images classified correctly.
+        low: lower end of its 95 % interval.
+        high: upper end of it.
+        images: number of images.
+        difference: to the digital network, as a share.
+        nf_error: root mean square error of NF, in percent.
+        energy: joule.
+        latency: seconds.
+        area: square metre.
+    """
+
+    model: str
+    top1: float
+    low: float
+    high: float
+    images: int
+    difference: float | None = None
+    nf_error: float | None = None
+    energy: float | None = None
+    latency: float | None = None
+    area: float | None = None
+
+
+@dataclass(frozen=True)
+class StudyPoint:
+    """A point of a study.
+
+    Attributes:
+        label: what tells it from the others.
+        values: by axis.
+        results: by model; empty where there is none yet.
+        error: what it failed with.
+    """
+
+    label: str
+    values: dict[str, Any]
+    results: dict[str, StudyResult] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """What the page of a study shows.
+
+    Attributes:
+        title: what was studied.
+        version: of geniex.
+        one_at_a_time: whether axes move by themselves, from the first point.
+        axes: names of the axes.
+        points: all points, done or not.
+        study: the study file, defaults included.
+        config: the base configuration.
+        provenance: network, images, command.
+    """
+
+    title: str
+    version: str
+    one_at_a_time: bool
+    axes: list[str]
+    points: list[StudyPoint]
+    study: dict[str, Any]
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def done(self) -> list[StudyPoint]:
+        """Points with results."""
+        return [point for point in self.points if point.results]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models that any point has."""
+        return list(dict.fromkeys(name for point in self.points for name in point.results))
+
+
+def closest(models: Sequence[str]) -> str | None:
+    """The model that stands for the circuit."""
+    return next((name for name in CLOSEST if name in models), None)
+
+
+def short_names(axes: Sequence[str]) -> dict[str, str]:
+    """Axes without their tables, as far as no two become the same: `cell.r_on` is `r_on`."""
+    short = {axis: ", ".join(part.strip().rpartition(".")[2] for part in axis.split(",")) for axis in axes}
+    names = list(short.values())
+    return {axis: name if names.count(name) == 1 else axis for axis, name in short.items()}
