@@ -167,9 +167,7 @@ def test_a_failed_download_says_where_the_weights_are(tmp_path, monkeypatch):
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", unreachable)
-    with pytest.raises(
-        OSError, match=r"'torchvision:squeezenet1_1' cannot be downloaded: URLError.*1_1-.*pth"
-    ):
+    with pytest.raises(OSError, match=r"'torchvision:squeezenet1_1' cannot be downloaded: URLError.*1_1-.*pth"):
         load_network(SMALL, "pretrained")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
