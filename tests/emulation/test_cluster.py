@@ -14,7 +14,9 @@ import pytest
 from tests.emulation.stored import PLAN, files, plan
 from torch import Tensor
 
-from geniex.emulation import DatasetRun, MixedDigits, cluster, make_dataset
+from geniex import cluster
+from geniex.cluster import ClusterLost
+from geniex.emulation import DatasetRun, MixedDigits, make_dataset
 
 PATIENCE = 60  # seconds for a process to start on a busy machine
 
@@ -119,7 +121,7 @@ def test_a_scheduler_that_goes_away_costs_no_finished_shard(scheduler, tmp_path,
             process.kill()
             process.wait()
 
-    with pytest.raises(RuntimeError, match=rf"The scheduler {address} went away .*Whole shards stay; the same command"):
+    with pytest.raises(ClusterLost, match=rf"The scheduler {address} went away .*Whole shards stay; the same command"):
         make_dataset(folder, many, DatasetRun(scheduler=address, advance=kill, say=said.append))
     written = files(folder)
     assert 8 <= len(written) - 1 < 40
@@ -131,9 +133,7 @@ def test_a_scheduler_that_goes_away_costs_no_finished_shard(scheduler, tmp_path,
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 1)
-    with pytest.raises(
-        RuntimeError, match=r"The scheduler tcp://127.0.0.1:9 cannot be reached: .*Is it running there?"
-    ):
+    with pytest.raises(ClusterLost, match=r"The scheduler tcp://127.0.0.1:9 cannot be reached: .*Is it running there?"):
         make_dataset(tmp_path, PLAN, DatasetRun(scheduler="tcp://127.0.0.1:9"))
 
 

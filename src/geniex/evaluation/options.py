@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from geniex.chip import Chip
+from geniex.cluster import Cluster
 from geniex.energy import Costs
 from geniex.evaluation.images import Preprocess
 from geniex.models.circuit import Circuit
@@ -25,8 +26,8 @@ class RunOptions:
     Attributes:
         prepare: from uint8 images (image, height, width, 3) to the network's input.
         batch: largest number of images per forward pass.
-        threads: batches classified at a time, each on its share of torch's threads; None is one batch per thread, which
-            outruns threads inside of operations. Where reads draw random numbers, there is one batch at a time.
+        threads: batches classified at a time, each on its share of torch's threads; None is one batch per thread.
+            Where reads draw random numbers, there is one batch at a time.
         chips: how many chips of a model that draws are written and measured; others are all alike, and measured once.
         chip: written before: all models read this one, and write none of their own.
         exact: the exact circuit that all models are compared with, on crossbars as the first model with effects of
@@ -36,6 +37,7 @@ class RunOptions:
         costs: of operations and parts, for the energy of the run; None leaves energy out.
         energy_images: number of images, the first ones of the run, whose reads are measured.
         seed: of the sampled reads, and of what the chips draw: chip k has `seed` + k, from k = 0.
+        cluster: classifies, and compares models with the exact circuit, in place of this process; results are the same.
         folder: where results of single batches are kept, so that a killed run continues; None keeps nothing.
         progress: told how far the run is.
     """
@@ -51,6 +53,7 @@ class RunOptions:
     costs: Costs | None = None
     energy_images: int = 1
     seed: int = 0
+    cluster: Cluster | None = None
     folder: Path | None = None
     progress: Progress = lambda stage, done, total: None
 

@@ -1,11 +1,13 @@
 """Accuracy of a network under several models of the crossbar, on the same images."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,14 +19,12 @@ from geniex.evaluation.chips import (
     check_conductances,
     chip_to_compare_on,
     generators_of_converters,
-    installed,
-    written,
 )
-from geniex.evaluation.classification import classify, prepared
+from geniex.evaluation.classification import Job, classify, prepared
 from geniex.evaluation.fidelity import compare_with_exact, sample_reads
 from geniex.evaluation.images import LabelledImages
 from geniex.evaluation.options import DEFAULTS, RunOptions
-from geniex.evaluation.results import Evaluation, ModelResult, NfSample
+from geniex.evaluation.results import Evaluation, ModelResult, NfError, NfSample
 from geniex.evaluation.store import fingerprint
 from geniex.functional import HardwareConfig
 from geniex.models.base import CrossbarModel
@@ -33,6 +33,10 @@ from geniex.models.guard import shares_outside
 from geniex.models.randomness import is_random, reseed, seed_each
 
 __all__ = ["evaluate", "wilson_interval"]
+
+Found = TypeVar("Found")
+_Fidelity = tuple[dict[str, NfError], dict[str, dict[str, float]], NfSample]
+"""Errors and shares out of range by model, and columns for plots."""
 
 
 def evaluate(
@@ -72,9 +76,13 @@ def evaluate(
         results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))
         sample = energy = None
         if analog and options.exact is not None:
-            results, sample = _compared(run, results, analog, options.exact)
+            compare = partial(_compared, models=analog, exact=options.exact)
+            stage = ("exact circuit", options.reads)
+            errors, outside, sample = _done(run, stage, compare, options.read_images)
+            results = [replace(r, nf=errors.get(r.name), outside=outside.get(r.name, {})) for r in results]
         if analog and options.costs is not None:
-            energy = _energy(run, analog, options.costs)
+            measure = partial(_energy, models=analog, costs=options.costs)
+            energy = _done(run, ("energy", 1), measure, options.energy_images)
     return Evaluation(
         title=f"{type(network).__name__} on {images.source}",
         version=version("geniex"),
@@ -208,17 +216,17 @@ def _measured_chip(run: _Run, stage: str, model: CrossbarModel | None, number: i
 
     All generators are seeded, so that nothing depends on what was drawn before.
     """
-    options = replace(run.options, seed=run.options.seed + number)
+    seed = run.options.seed + number
+    job = Job(run.network, model, run.config, seed, run.options.chip)
     if model is None:
-        network, key = run.network, run.digest
-    elif options.chip is None:
-        network = written(run.network, model, run.config, options.seed)
+        key = run.digest
+    elif run.options.chip is None:
+        reseed(model, seed)
         key = fingerprint(run.digest, model)
     else:
-        network = installed(run.network, model, run.config, options.chip)
-        reseed(model.after_writing, options.seed)
+        reseed(model.after_writing, seed)
         key = fingerprint(run.digest, model.after_writing, run.chip)
-    return classify(stage, network, run.images, key, options)
+    return classify(stage, job, run.images, key, run.options)
 
 
 def _results(
@@ -247,23 +255,15 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _compared(
-    run: _Run, results: list[ModelResult], models: Mapping[str, CrossbarModel], exact: Circuit
-) -> tuple[list[ModelResult], NfSample]:
-    """The results with each model's error against the exact circuit, on crossbars as they were written."""
+def _compared(run: _Run, models: Mapping[str, CrossbarModel], exact: Circuit) -> _Fidelity:
+    """Each model's error against the exact circuit, on crossbars as they were written, and what is out of its range."""
     options = run.options
-    options.progress("exact circuit", 0, options.reads)
     reads = _sample(run, list(models.values()))
     reading = {name: model.after_writing for name, model in models.items()}
     for model in reading.values():
         reseed(model, options.seed)
     errors, sample = compare_with_exact(reading, exact, reads, Generator().manual_seed(options.seed))
-    options.progress("exact circuit", options.reads, options.reads)
-    found = [
-        replace(result, nf=errors.get(result.name), outside=_outside(models.get(result.name), reads))
-        for result in results
-    ]
-    return found, sample
+    return errors, {name: _outside(model, reads) for name, model in models.items()}, sample
 
 
 def _sample(run: _Run, models: list[CrossbarModel]) -> tuple[Tensor, Tensor]:
@@ -279,16 +279,25 @@ def _sample(run: _Run, models: list[CrossbarModel]) -> tuple[Tensor, Tensor]:
 def _energy(run: _Run, models: Mapping[str, CrossbarModel], costs: Costs) -> EnergyReport:
     """Of the first images, on the crossbars of `_sample`."""
     options = run.options
-    options.progress("energy", 0, 1)
     chip = options.chip or chip_to_compare_on(run.network, list(models.values()), run.config, options.seed)
     x = prepared(run.network, run.images.first(min(options.energy_images, len(run.images))), options)
-    report = measure_energy(run.network, x, models, run.config, costs, chip)
-    options.progress("energy", 1, 1)
-    return report
+    return measure_energy(run.network, x, models, run.config, costs, chip)
 
 
-def _outside(model: CrossbarModel | None, reads: tuple[Tensor, Tensor]) -> dict[str, float]:
+def _done(run: _Run, stage: tuple[str, int], work: Callable[[_Run], Found], images: int) -> Found:
+    """What `work` finds on the first images, here or on a worker of the cluster; `stage` has a name and a total."""
+    cluster, progress = run.options.cluster, run.options.progress
+    options = replace(run.options, cluster=None, folder=None, progress=DEFAULTS.progress)
+    small = replace(run, options=options, images=run.images.first(min(images, len(run.images))))
+    name, total = stage
+    progress(name, 0, total)
+    found = work(small) if cluster is None else cluster.call(work, small)
+    progress(name, total, total)
+    return found
+
+
+def _outside(model: CrossbarModel, reads: tuple[Tensor, Tensor]) -> dict[str, float]:
     """Shares of the reads that the model was not made for."""
-    if model is None or model.operating_range is None:
+    if model.operating_range is None:
         return {}
     return {name: share for name, share in shares_outside(model.operating_range, *reads).items() if share > 0}

@@ -1,0 +1,167 @@
+"""Work shared out to a Dask cluster. Its workers send results here; they need geniex, and no disk in common.
+
+Dask need not be installed, and it declares every method as a coroutine too: its objects have the type `Any` here.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+__all__ = ["Cluster", "ClusterLost", "versions"]
+
+SECONDS_TO_CONNECT = 10
+SECONDS_TO_CLOSE = 3
+SECONDS_TO_WAIT = 5  # for a part, before looking whether there is any worker
+PER_THREAD = 2  # parts in flight: one being worked on, one ready to be
+
+Say = Callable[[str], None]
+
+
+class ClusterLost(OSError):
+    """The scheduler cannot be reached, or went away: nothing that is left can be done."""
+
+
+def versions() -> str:
+    """What has to be the same on all machines, for their results to be."""
+    return f"geniex {version('geniex')}, torch {version('torch')}"
+
+
+class Cluster:
+    """A connection to the scheduler of a cluster; threads can share it."""
+
+    def __init__(self, address: str, say: Say = lambda text: None) -> None:
+        """Connect.
+
+        Args:
+            address: `tcp://host:port` of the scheduler.
+            say: told when there is no worker.
+
+        Raises:
+            ValueError: if Dask is not installed, this is no address, or workers have other versions of geniex or torch.
+            ClusterLost: if the scheduler cannot be reached.
+        """
+        self.address, self.say = address, say
+        self.client = _connect(address)
+        self.idle = False
+        others = self._versions() - {versions()}
+        if others:
+            self.close()
+            raise ValueError(
+                f"Workers of {address} have {' and '.join(sorted(others))}; here are {versions()}. Install the same "
+                "on all machines: results would not be the same."
+            )
+
+    def _versions(self) -> set[str]:
+        try:
+            with self.still_there():
+                return set(self.client.run(versions).values())
+        except ImportError as error:
+            self.close()
+            raise ValueError(
+                f"Workers of {self.address} do not have geniex ({error}). Install {versions()} there."
+            ) from error
+
+    @property
+    def threads(self) -> int:
+        """Threads of all workers."""
+        return sum(self.client.nthreads().values())
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.client.close(timeout=SECONDS_TO_CLOSE)
+
+    def call(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """What a worker finds. What it raises is raised here.
+
+        Raises:
+            ClusterLost: if the scheduler goes away.
+        """
+        for _, future in self.finished(_call, function, [argument]):
+            return future.result()
+        raise AssertionError("a part that was submitted is finished")
+
+    def finished(
+        self, function: Callable[[Any, Any], Any], shared: Any, parts: Sequence[Any]
+    ) -> Generator[tuple[int, Any], None, None]:
+        """The future of every part when it is done or has failed, with its place in `parts`.
+
+        Only so many parts are in flight as keep all workers busy. Of a worker that is lost, others redo what it held.
+
+        Args:
+            function: called on workers with `shared` and a part, on one of torch's threads.
+            shared: sent to the cluster once.
+            parts: what to share out.
+
+        Raises:
+            ClusterLost: if the scheduler goes away.
+        """
+        from distributed import wait
+
+        with self.still_there():
+            owned = self.client.submit(_itself, shared, pure=False)  # found again if its holder is lost
+            waiting, running = deque(range(len(parts))), {}
+            while waiting or running:
+                threads = self._threads_or_say()
+                while waiting and len(running) < PER_THREAD * max(1, threads):
+                    place = waiting.popleft()
+                    running[self.client.submit(_alone, function, owned, parts[place], pure=False)] = place
+                try:
+                    with self.client.as_current():
+                        found: Any = wait(list(running), timeout=SECONDS_TO_WAIT, return_when="FIRST_COMPLETED")
+                except TimeoutError:
+                    continue
+                for future in found.done:
+                    yield running.pop(future), future
+
+    @contextmanager
+    def still_there(self) -> Generator[None, None, None]:
+        """Within the block, a scheduler that goes away is a `ClusterLost`."""
+        try:
+            yield
+        except (OSError, CancelledError) as error:
+            if isinstance(error, ClusterLost):
+                raise
+            raise ClusterLost(f"The scheduler {self.address} went away ({type(error).__name__}).") from error
+
+    def _threads_or_say(self) -> int:
+        threads = self.threads
+        if not threads and not self.idle:
+            self.say("The cluster has no worker; waiting for one.")
+        self.idle = not threads
+        return threads
+
+
+def _connect(address: str) -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise ValueError("A Dask cluster needs Dask: pip install 'geniex[dask]'.") from error
+    try:
+        return distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except OSError as error:
+        raise ClusterLost(f"The scheduler {address} cannot be reached: {error}. Is it running there?") from error
+    except ValueError as error:
+        raise ValueError(f"A scheduler is named as tcp://host:port; got {address!r}: {error}.") from error
+
+
+def _itself(shared: Any) -> Any:
+    return shared
+
+
+def _call(function: Callable[[Any], Any], argument: Any) -> Any:
+    return function(argument)
+
+
+def _alone(function: Callable[[Any, Any], Any], shared: Any, part: Any) -> Any:
+    """On a worker: each of its threads works on one of torch's threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return function(shared, part)
+    finally:
+        torch.set_num_threads(threads)  # the thread is Dask's
