@@ -47,10 +47,9 @@ def two_workers():
         yield running
 
 
-def kill_one(address):
+def kill_one(running):
     """SIGKILL for one of the workers; returns its process number."""
-    with distributed.Client(address, set_as_default=False) as client:
-        process = min(client.run(os.getpid).values())
+    process = min(nanny.pid for nanny in running.workers.values())
     os.kill(process, signal.SIGKILL)
     return process
 
@@ -61,7 +60,7 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_bytes(two_workers, tmp_pat
 
     def kill(stage, done, total, note):
         if done >= 40 and not killed:
-            killed.append(kill_one(address))
+            killed.append(kill_one(two_workers))
 
     make_dataset(tmp_path / "cluster", many, DatasetRun(scheduler=address, advance=kill))
     make_dataset(tmp_path / "here", many, DatasetRun(workers=1))
