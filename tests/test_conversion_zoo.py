@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 from geniex.conversion import check_called, convert
 from geniex.converters import Dac
 from geniex.digital import FixedPoint
+from geniex.evaluation import LabelledImages, evaluate
 from geniex.functional import HardwareConfig
 from geniex.layers.base import analog_layers
 from geniex.models.ideal import Ideal
@@ -133,6 +135,15 @@ def test_layers_that_are_not_called_are_noticed(make, side, layers):
         check_called(network, CONFIG, x)
     check_called(network, lambda name, module: None if "attn" in name else CONFIG, x)
     assert not any(weight.grad is not None for weight in network.parameters())
+
+
+def test_an_evaluation_refuses_layers_that_are_not_called():
+    network = torchvision.SwinTransformer([4, 4], 16, [2], [2], [4, 4]).eval()
+    images = LabelledImages(np.zeros((2, 32, 32, 3), np.uint8), np.zeros(2, np.int64), "black")
+    with pytest.raises(ValueError, match="would stay digital unnoticed"):
+        evaluate(network, images, {"ideal": Ideal()}, CONFIG)
+    (result,) = evaluate(network, images, {"digital": None}, CONFIG).models
+    assert result.images == 2
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def attribute_command(
     )
 
     settings, folder = chosen_config(config, network)
-    chosen, labelled = chosen_network(network, weights), drawn_images(data, seed, images)
+    chosen, labelled = chosen_network(network, weights), drawn_images(data, seed, images, settings.preprocess)
     check_writable(out / "results.json")
     with progress_bars() as bars:
         whole, stage = bars.add_task("networks", total=None, note=""), bars.add_task("", total=1, note="")

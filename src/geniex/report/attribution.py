@@ -44,7 +44,8 @@ def attribution_summary(found: Attribution) -> str:
         )
     helping = [effect.title for effect in found.effects if effect.off.high < 0]
     if helping:
-        sentences.append(f"Accuracy surely falls without {join(helping)}: there it offsets other effects.")
+        them = "it offsets" if len(helping) == 1 else "they offset"
+        sentences.append(f"Accuracy surely falls without {join(helping)}: {them} other effects.")
     sentences.append(
         f"All effects together cost {percent(found.lost)} points; each alone, added up, {percent(found.lost_alone)}: "
         "what differs is how they act on each other."
