@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from geniex.cli.app import console, progress_bars, readable, say
 from geniex.cli.subjects import chosen_config, chosen_network, drawn_images, weights_of
+from geniex.cluster import Cluster
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config
 from geniex.files import check_writable
 from geniex.report.points import StudyPage
@@ -40,6 +41,10 @@ study_app = typer.Typer(help="One network on many crossbars, described in a file
 File = Annotated[Path, typer.Argument(help="The study, TOML or YAML; docs/studies.md says what it can hold.")]
 Out = Annotated[Path, typer.Option(help="Folder for results.parquet, a row per point and model, and report.html.")]
 Cache = Annotated[Path, typer.Option(help="Folder of points that were computed; studies can share one.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="tcp://host:port of a Dask cluster that computes instead of this process; needs geniex[dask]."),
+]
 OUT, CACHE = Path("runs/study"), Path("runs/points")
 LIVE_ROWS = 16  # of a live table: more would not fit a terminal
 
@@ -72,18 +77,20 @@ class _Study:
 
 @study_app.command(name="run")
 @readable
-def run_command(file: File, out: Out = OUT, cache: Cache = CACHE) -> None:
+def run_command(file: File, out: Out = OUT, cache: Cache = CACHE, scheduler: Scheduler = None) -> None:
     """Compute the points of a study that are not in the cache; a run that was killed goes on where it was."""
     about, store = _read(file), PointStore(cache)
     _look_up(about, store)
     check_writable(out / "results.parquet")
-    with progress_bars() as bars, _live(bars) as show:
+    check_writable(store.folder / "results")
+    cluster = None if scheduler is None else Cluster(scheduler, say)
+    with progress_bars() as bars, _live(bars) as show, closing(cluster) if cluster is not None else nullcontext():
         whole, stage = bars.add_task("points", total=len(about.points), note=""), bars.add_task("", total=1, note="")
 
         def advance(name: str, done: int, total: int) -> None:
             bars.update(stage, description=name[:28], completed=done, total=total)
 
-        for outcome in run_study(list(about.found.values()), about.subject, store, advance):
+        for outcome in run_study(list(about.found.values()), about.subject, store, advance, cluster):
             about.found[outcome.key] = outcome
             bars.update(whole, advance=1, note=escape(_brief(outcome)))
             write_frame(list(about.found.values()), out / "results.parquet")

@@ -1,6 +1,7 @@
 """The points of a study, one after another: what is stored is not computed, what fails does not end the rest."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from geniex.calibration import Calibration
+from geniex.cluster import PER_THREAD, Cluster
 from geniex.configuration import EvaluationConfig, TrainingConfig
 from geniex.evaluation import LabelledImages, evaluate
 from geniex.evaluation.options import DEFAULTS, Progress
@@ -18,6 +20,9 @@ from geniex.study.points import Point
 from geniex.study.store import PointStore
 
 __all__ = ["Outcome", "Subject", "outcomes", "run_study"]
+
+IMAGES_PER_PART = 64  # about what a worker gets at a time
+MOST_AT_ONCE = 64  # points: each has a thread here
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,11 @@ def outcomes(points: Sequence[Point], subject: Subject, store: PointStore) -> li
 
 
 def run_study(
-    known: Sequence[Outcome], subject: Subject, store: PointStore, advance: Progress = DEFAULTS.progress
+    known: Sequence[Outcome],
+    subject: Subject,
+    store: PointStore,
+    advance: Progress = DEFAULTS.progress,
+    cluster: Cluster | None = None,
 ) -> Iterator[Outcome]:
     """Run what is not stored, and yield every point when its outcome is known; stored ones first.
 
@@ -94,18 +103,37 @@ def run_study(
         known: what `outcomes` says of the points.
         subject: network, images, models.
         store: keeps results; studies can share one.
-        advance: called with a stage of a point, what is done of it, and its total.
+        advance: called with a stage of a point, what is done of it, and its total; from several threads with `cluster`.
+        cluster: computes, as many points at once as keep it busy; None computes here, one after another.
+
+    Raises:
+        OSError: if there is no space left for results, or the cluster is lost: what is stored stays.
     """
     yield from (outcome for outcome in known if outcome.result is not None)
-    for outcome in known:
-        if outcome.result is None:
-            yield _run(outcome, subject, store, advance)
+    waiting = [outcome for outcome in known if outcome.result is None]
+    if cluster is None:
+        yield from (_run(outcome, subject, store, advance) for outcome in waiting)
+        return
+    with ThreadPoolExecutor(_at_once(len(subject.images), cluster)) as pool:
+        futures = [pool.submit(_run, outcome, subject, store, advance, cluster) for outcome in waiting]
+        try:
+            yield from (future.result() for future in as_completed(futures))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _run(outcome: Outcome, subject: Subject, store: PointStore, advance: Progress) -> Outcome:
+def _at_once(images: int, cluster: Cluster) -> int:
+    """Points: those whose parts keep all workers busy, and another one that begins or ends."""
+    parts = -(-images // (IMAGES_PER_PART))
+    return min(MOST_AT_ONCE, 1 + -(-PER_THREAD * max(1, cluster.threads) // parts))
+
+
+def _run(
+    outcome: Outcome, subject: Subject, store: PointStore, advance: Progress, cluster: Cluster | None = None
+) -> Outcome:
     point, key = outcome.point, outcome.key
     try:
-        result = _evaluated(point, subject, store, advance)
+        result = _evaluated(point, subject, store, advance, cluster)
     except (ValueError, RuntimeError, MemoryError) as error:
         message = f"{type(error).__name__}: {error}"
         store.put_error(key, message)
@@ -114,14 +142,16 @@ def _run(outcome: Outcome, subject: Subject, store: PointStore, advance: Progres
     return Outcome(point, key, result)
 
 
-def _evaluated(point: Point, subject: Subject, store: PointStore, advance: Progress) -> dict[str, Any]:
+def _evaluated(
+    point: Point, subject: Subject, store: PointStore, advance: Progress, cluster: Cluster | None
+) -> dict[str, Any]:
     config, names, recipe = _emulated(point.config, subject)
     if recipe is not None:
         file = trained(recipe, store.emulators, advance)
         config, names = with_emulator(config, str(file.resolve())), subject.models
     models = load_models(list(names), config, subject.folder)
     layers = config.layer_config(subject.network, subject.folder)
-    options = replace(config.run_options(), folder=store.batches, progress=advance)
+    options = replace(config.run_options(), folder=store.batches, progress=advance, cluster=cluster)
     found = evaluate(subject.network, subject.images, models, layers, options).as_dict()
     return {**found, "config": point.config.model_dump(mode="json"), "point": point.values}
 
