@@ -192,7 +192,7 @@ def test_bad_evaluations_are_refused_and_nothing_is_computed(workspace, options,
             "[preprocess]\ncrop = 4\n",
             "Tiny does not take images that are prepared to (3, 4, 4) (RuntimeError: mat1 and mat2",
         ),
-        ("[xyzzy]\n", "`xyzzy` is not a field. Possible: adc, accumulator, floor,"),
+        ("[xyzzy]\n", "`xyzzy` is not a field. Possible: adc, accumulator, costs, floor,"),
     ],
 )
 def test_configurations_that_do_not_fit_are_refused_and_nothing_is_computed(workspace, text, message):
