@@ -42,7 +42,7 @@ class DrawnHere:
 def two_workers():
     """A cluster of two processes beside this one."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0"
     ) as running:
         yield running
 

@@ -1,5 +1,6 @@
 """What the file of `geniex evaluate` can say, and the hardware that it builds."""
 
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
@@ -106,6 +107,23 @@ class ExactSection(Section):
     seed: int = Field(default=0, ge=0, lt=2**63, description="of the draw, of chips and of noise")
 
 
+@dataclass(frozen=True)
+class LayerSettings:
+    """The hardware of all layers but some: a `LayerConfig` that other processes can be given.
+
+    Attributes:
+        hardware: of a layer on crossbars.
+        digital: names of layers that stay digital; * matches any part of a name.
+    """
+
+    hardware: HardwareConfig
+    digital: tuple[str, ...] = ()
+
+    def __call__(self, name: str, module: nn.Module) -> HardwareConfig | None:
+        """Of the layer of that name; None leaves it digital."""
+        return None if any(fnmatchcase(name, pattern) for pattern in self.digital) else self.hardware
+
+
 class EvaluationConfig(Section):
     """Hardware and run of `geniex evaluate`."""
 
@@ -201,9 +219,7 @@ class EvaluationConfig(Section):
                     f"`layers.digital` names {pattern!r}, but no layer is called so.{nearest(pattern, names)}"
                 )
 
-        def settings(name: str, module: nn.Module) -> HardwareConfig | None:
-            return None if any(fnmatchcase(name, pattern) for pattern in self.layers.digital) else hardware
-
+        settings = LayerSettings(hardware, self.layers.digital)
         if self.calibration is None:
             return settings
         calibration = load_calibration(folder / self.calibration, settings)

@@ -46,7 +46,12 @@ def page_of(
         points=points,
         study=study.model_dump(mode="json"),
         config=base.model_dump(mode="json"),
-        provenance={**{name: known[name] for name in ("network", "images") if name in known}, **provenance},
+        provenance={
+            **{name: known[name] for name in ("network", "images") if name in known},
+            "computed": _computed(outcomes),
+            "torch": version("torch"),
+            **provenance,
+        },
     )
 
 
@@ -64,6 +69,12 @@ def labels(outcomes: Sequence[Outcome], study: StudyConfig) -> list[str]:
     return found
 
 
+def _computed(outcomes: Sequence[Outcome]) -> str:
+    """When the first point was started, and the last one."""
+    started = sorted({outcome.result["started"] for outcome in outcomes if outcome.result is not None})
+    return " to ".join(dict.fromkeys((*started[:1], *started[-1:]))) or "not yet"
+
+
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
@@ -72,10 +83,10 @@ def _text(value: Any) -> str:
 
 def _point(outcome: Outcome, label: str) -> StudyPoint:
     if outcome.result is None:
-        return StudyPoint(label, outcome.point.values, error=outcome.error)
+        return StudyPoint(label, outcome.point.values, error=outcome.error, key=outcome.key)
     energy = (outcome.result.get("energy") or {}).get("total")
     results = {model["name"]: _result(model, energy) for model in outcome.result["models"]}
-    return StudyPoint(label, outcome.point.values, results)
+    return StudyPoint(label, outcome.point.values, results, key=outcome.key)
 
 
 def _result(model: dict[str, Any], energy: dict[str, Any] | None) -> StudyResult:

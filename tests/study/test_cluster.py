@@ -1,0 +1,94 @@
+"""A study on a real cluster of processes: the same table byte for byte, also where a worker is killed on the way."""
+
+import os
+import signal
+from contextlib import closing
+
+import distributed
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from geniex import cluster as module
+from geniex.cluster import Cluster, ClusterLost
+from geniex.configuration import EvaluationConfig
+from geniex.evaluation import LabelledImages
+from geniex.study import PointStore, StudyConfig, Subject, outcomes, points_of, run_study, write_frame
+
+BASE = EvaluationConfig.model_validate(
+    {"crossbar": {"rows": 8, "cols": 8}, "exact": {"reads": 5, "images": 1}, "batch": 4, "chips": 2}
+)
+STUDY = StudyConfig.model_validate({"axes": {"cell.r_on": [1e4, 1e5], "effects.flicker": [0.0, 0.2]}})
+
+
+@pytest.fixture(scope="module")
+def running():
+    """Two processes beside this one."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0"
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def subject():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)).eval()
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (90, 4, 4, 3), dtype=np.uint8)
+    return Subject(network, LabelledImages(images, random.integers(0, 3, 90), "noise"), ("digital", "ideal", "reduced"))
+
+
+def table(folder, subject, study=STUDY, cluster=None, advance=lambda stage, done, total: None):
+    """The Parquet file of a study, in bytes."""
+    store = PointStore(folder / "points")
+    found = {outcome.key: outcome for outcome in outcomes(points_of(study, BASE), subject, store)}
+    for outcome in run_study(list(found.values()), subject, store, advance, cluster):
+        found[outcome.key] = outcome
+    write_frame(list(found.values()), folder / "results.parquet")
+    return (folder / "results.parquet").read_bytes(), list(found.values())
+
+
+def test_a_cluster_that_loses_a_worker_makes_the_same_table(running, subject, tmp_path):
+    killed = []
+
+    def kill(stage, done, total):
+        if done and not killed:
+            killed.append(min(nanny.pid for nanny in running.workers.values()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    with closing(Cluster(running.scheduler_address)) as cluster:
+        there, found = table(tmp_path / "there", subject, cluster=cluster, advance=kill)
+    assert killed
+    assert [outcome.error for outcome in found] == [None] * 4
+    here, _ = table(tmp_path / "here", subject)
+    assert there == here
+
+
+def test_a_point_that_fails_there_fails_with_the_same_words(running, subject, tmp_path):
+    failing = StudyConfig.model_validate({"axes": {"inputs.overflow": ["saturate", "raise"]}})
+    bright = Subject(nn.Sequential(Loud(), subject.network), subject.images, subject.models)
+    with closing(Cluster(running.scheduler_address)) as cluster:
+        there, found = table(tmp_path / "there", bright, failing, cluster)
+    assert [outcome.error is None for outcome in found] == [True, False]
+    assert table(tmp_path / "here", bright, failing)[0] == there
+
+
+class Loud(nn.Module):
+    """Inputs beyond the range of numbers."""
+
+    def forward(self, x):
+        return 100 * x
+
+
+def test_other_versions_are_refused(running, monkeypatch):
+    monkeypatch.setattr(module, "version", lambda name: "0.0.1")
+    with pytest.raises(ValueError, match=r"Workers of tcp://\S+ have geniex \d.* here are geniex 0.0.1, .*same on all"):
+        Cluster(running.scheduler_address)
+
+
+def test_a_scheduler_that_is_not_there_is_named_within_seconds(monkeypatch):
+    monkeypatch.setattr(module, "SECONDS_TO_CONNECT", 1)
+    with pytest.raises(ClusterLost, match=r"The scheduler tcp://127.0.0.1:9 cannot be reached"):
+        Cluster("tcp://127.0.0.1:9")
