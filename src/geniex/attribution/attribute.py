@@ -16,11 +16,11 @@ from geniex.attribution.parts import part_errors
 from geniex.attribution.results import Attribution, EffectLoss, LayerLoss, Outcome
 from geniex.attribution.statistics import Difference, compared
 from geniex.configuration import EvaluationConfig
-from geniex.conversion import LayerConfig, convert
+from geniex.conversion import LayerConfig, check_called, convert
 from geniex.evaluation import LabelledImages
 from geniex.evaluation.chips import written
 from geniex.evaluation.classification import prepared
-from geniex.evaluation.run import wilson_interval
+from geniex.evaluation.run import check_fits, evaluating, wilson_interval
 from geniex.evaluation.store import fingerprint
 from geniex.layers import analog_layers
 from geniex.loading import load_models
@@ -86,8 +86,14 @@ def attribute(
         ValueError: if a layer cannot be mapped, a model does not fit, or the network does not take the images.
         RuntimeError: if a circuit does not converge.
     """
-    started, options = datetime.now(UTC).isoformat(timespec="seconds"), options or AttributionOptions()
-    run = _Run(network.eval(), images, config, options)
+    options = options or AttributionOptions()
+    with evaluating(network):
+        check_fits(network, images, config.run_options())
+        return _attributed(_Run(network, images, config, options), datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _attributed(run: "_Run", started: str) -> Attribution:
+    config, options = run.config, run.options
     effects = effects_of(config, options.model)
     nothing = run.variant("no effect", without(config, effects), finely=True)
     whole = run.variant("all effects", config)
@@ -96,11 +102,11 @@ def attribute(
     tiles, slices, streams = part_errors(whole.converted(0), run.x(options.part_images))
     run.finish()
     return Attribution(
-        title=f"{type(network).__name__} on {images.source}",
+        title=f"{type(run.network).__name__} on {run.images.source}",
         version=version("geniex"),
         started=started,
         model=options.model,
-        images=len(images),
+        images=len(run.images),
         chips=run.chips,
         digital=run.outcome(run.digital),
         whole=run.outcome(whole.logits),
@@ -143,6 +149,7 @@ class _Run:
         self.witness = Witness(images, self.plain, options.work, options.advance)
         self.digest = fingerprint(network)
         self.model_of(config)  # refused now, not after hours
+        check_called(network, self.layers_of(config), self.x(1))
         self.names = [name for name, _ in analog_layers(convert(network, Ideal(), self.layers_of(config)))]
         drawn = is_random(self.model_of(config)) or (not isinstance(config.adc, str) and config.adc.noise > 0)
         self.chips = config.chips if drawn else 1

@@ -32,7 +32,7 @@ from geniex.models.circuit import Circuit
 from geniex.models.guard import shares_outside
 from geniex.models.randomness import is_random, reseed, seed_each
 
-__all__ = ["evaluate", "wilson_interval"]
+__all__ = ["check_fits", "evaluate", "evaluating", "wilson_interval"]
 
 Found = TypeVar("Found")
 _Fidelity = tuple[dict[str, NfError], dict[str, dict[str, float]], NfSample]
@@ -61,9 +61,9 @@ def evaluate(
         RuntimeError: if a circuit does not converge.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    with _evaluating(network):
+    with evaluating(network):
         with _calls_of(network) as met:
-            _check_fits(network, images, options)
+            check_fits(network, images, options)
         hardware = _hardware(network, config)
         seed_each(generators_of_converters(_configs(hardware)), options.seed)  # digests tell of what is drawn next
         chip = None if options.chip is None else fingerprint(options.chip)
@@ -132,7 +132,7 @@ def _provenance(run: _Run, models: dict[str, str]) -> dict[str, object]:
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Every module in evaluation mode, and afterwards as it was."""
     training = {module: module.training for module in network.modules()}
     network.eval()
@@ -156,7 +156,7 @@ def _calls_of(network: nn.Module) -> Iterator[set[nn.Module]]:
 
 
 @torch.no_grad()
-def _check_fits(network: nn.Module, images: LabelledImages, options: RunOptions) -> None:
+def check_fits(network: nn.Module, images: LabelledImages, options: RunOptions) -> None:
     """Raise ValueError unless the network gives the first image a logit per class, and no label lies beyond them."""
     x = prepared(network, images.first(1), options)
     try:
