@@ -31,6 +31,7 @@ from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.guard import shares_outside
 from geniex.models.randomness import is_random, reseed, seed_each
+from geniex.threads import taken_from_torch
 
 __all__ = ["check_fits", "evaluate", "evaluating", "wilson_interval"]
 
@@ -291,7 +292,8 @@ def _done(run: _Run, stage: tuple[str, int], work: Callable[[_Run], Found], imag
     small = replace(run, options=options, images=run.images.first(min(images, len(run.images))))
     name, total = stage
     progress(name, 0, total)
-    found = work(small) if cluster is None else cluster.call(work, small)
+    with taken_from_torch():  # sums of torch's threads round otherwise than those of one, as workers have
+        found = work(small) if cluster is None else cluster.call(work, small)
     progress(name, total, total)
     return found
 
