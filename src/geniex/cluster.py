@@ -3,6 +3,7 @@
 Dask need not be installed, and it declares every method as a coroutine too: its objects have the type `Any` here.
 """
 
+import pickle
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
@@ -81,9 +82,32 @@ class Cluster:
         Raises:
             ClusterLost: if the scheduler goes away.
         """
-        for _, future in self.finished(_call, function, [argument]):
-            return future.result()
+        for _, future in self.finished(_call, (function, argument), [None]):
+            return self.result(future)
         raise AssertionError("a part that was submitted is finished")
+
+    def result(self, future: Any) -> Any:
+        """What a part found. What it raised is raised here.
+
+        Raises:
+            ValueError: if workers lack a package or module of what they were sent.
+            RuntimeError: if workers ended that worked on it.
+        """
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except ImportError as error:
+            raise ValueError(
+                f"Workers of {self.address} cannot import what a network or model is made of ({error}). Install it "
+                "there, or add its folder to their PYTHONPATH."
+            ) from error
+        except KilledWorker as error:
+            raise RuntimeError(
+                f"Workers of {self.address} ended while they worked on a part, {error.allowed_failures + 1} in a row. "
+                "Give them more memory, or set `distributed.scheduler.allowed-failures` higher where workers come "
+                "and go."
+            ) from error
 
     def finished(
         self, function: Callable[[Any, Any], Any], shared: Any, parts: Sequence[Any]
@@ -100,10 +124,13 @@ class Cluster:
         Raises:
             ClusterLost: if the scheduler goes away.
         """
+        import cloudpickle
         from distributed import wait
 
         with self.still_there():
-            owned = self.client.submit(_itself, shared, pure=False)  # found again if its holder is lost
+            # as bytes, which a task opens: modules that are not there fail the task instead of the scheduler, and what
+            # is sent is found again if its holder is lost
+            owned = self.client.submit(pickle.loads, cloudpickle.dumps(shared), pure=False)
             waiting, running = deque(range(len(parts))), {}
             while waiting or running:
                 threads = self._threads_or_say()
@@ -149,11 +176,8 @@ def _connect(address: str) -> Any:
         raise ValueError(f"A scheduler is named as tcp://host:port; got {address!r}: {error}.") from error
 
 
-def _itself(shared: Any) -> Any:
-    return shared
-
-
-def _call(function: Callable[[Any], Any], argument: Any) -> Any:
+def _call(shared: tuple[Callable[[Any], Any], Any], part: None) -> Any:
+    function, argument = shared
     return function(argument)
 
 

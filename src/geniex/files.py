@@ -1,5 +1,6 @@
 """Files that are whole or not there: read without running code, written beside and then renamed."""
 
+import errno
 import os
 import zipfile
 import zlib
@@ -17,7 +18,20 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["check_writable", "exclusive", "read_npz", "read_safetensors", "replacing"]
+__all__ = ["NoSpaceLeft", "check_writable", "exclusive", "read_npz", "read_safetensors", "replacing"]
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoSpaceLeft(OSError):
+    """A disk, or what a user may have of it, is full."""
+
+    def __str__(self) -> str:
+        folder = os.path.dirname(self.filename) or "."
+        return (
+            f"{self.filename} cannot be written: {self.strerror}. Make room for {folder}, and give the same command "
+            "again. Files that were there before are whole."
+        )
 
 
 def read_npz(source: Path | BytesIO) -> dict[str, np.ndarray]:
@@ -60,12 +74,20 @@ def read_safetensors(path: Path, remedy: str) -> tuple[dict[str, str], dict[str,
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to. At the end it becomes `path`; on an error it goes, and `path` stays."""
+    """A name beside `path` to write to. At the end it becomes `path`; on an error it goes, and `path` stays.
+
+    Raises:
+        NoSpaceLeft: if the disk is full; a write does not say by itself which file it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        if error.errno in FULL and not isinstance(error, NoSpaceLeft):
+            raise NoSpaceLeft(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

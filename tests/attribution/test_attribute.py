@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from geniex.attribution import AttributionOptions, attribute
-from tests.attribution.conftest import configured
+from geniex.calibration import AdcScale, calibrate
+from geniex.evaluation import LabelledImages
+from geniex.models.linear import LinearCircuit
+from tests.attribution.conftest import PREPARE, configured
 
 FAST = AttributionOptions(layers=False)
 
@@ -124,3 +127,59 @@ def test_the_network_is_left_as_it_was(network, images):
     found_of(network, images, configured(adc={"bits": 4, "full_scale": 4e-6}), layers=True)
     assert [type(layer) for layer in network] == types
     assert all(np.array_equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_numbers_beyond_their_range_are_a_cause_too(network, images):
+    """16 bits, but weights up to 1/16 only."""
+    found = found_of(network, images, configured(weights={"bits": 16, "fraction_bits": 19}))
+    (cause,) = found.effects
+    assert (cause.name, cause.off.low > 0) == ("quantization", True)
+    assert found.nothing.distance < 1e-2
+
+
+def test_device_effects_are_measured_together_too_and_counted_once(network, images):
+    found = found_of(network, images, configured(effects={"stuck_on": 0.1, "programming_relative": 0.3}))
+    assert {each.name for each in found.effects} == {"faults", "programming", "device"}
+    together = effect(found, "device")
+    assert together.on.points == pytest.approx(-found.lost)
+    assert together.off.points == pytest.approx(found.lost)
+    assert found.lost_alone == pytest.approx(-sum(effect(found, name).on.points for name in ("faults", "programming")))
+
+
+@pytest.mark.parametrize("per_column", [False, True])
+def test_converters_of_a_calibration_stay_what_they_are(network, images, tmp_path, per_column):
+    wires = {"r_row": 200.0, "r_col": 200.0}
+    adc = {"bits": 8, "full_scale": 2e-6}
+    config = configured(crossbar=wires, adc=adc, weights={"bits": 8}, inputs={"bits": 8}, floor="dummy_column")
+    batch = [PREPARE(images.images)]
+    scale = AdcScale(model=LinearCircuit(config.crossbar.build()), per_column=per_column)
+    calibrate(network, batch, config.hardware(), adc=scale).save(tmp_path / "c.json")
+    found = found_of(network, images, config.model_copy(update={"calibration": "c.json"}), folder=tmp_path)
+    assert {"wires", "quantization", "adc", "floor"} <= {each.name for each in found.effects}
+    assert found.nothing.distance < 1e-2
+
+
+def test_other_preparation_of_images_is_another_result(network, images, tmp_path):
+    wires = {"r_row": 200.0, "r_col": 200.0}
+    found_of(network, images, configured(crossbar=wires), work=tmp_path)
+    darker = configured(crossbar=wires, preprocess={"scale": 0.5 / 255})
+    again = found_of(network, images, darker, work=tmp_path)
+    assert replace(again, started="") == replace(found_of(network, images, darker), started="")
+
+
+def test_the_model_is_checked_on_the_worst_tiles(network, images):
+    wires = {"r_row": 200.0, "r_col": 200.0}
+    found = found_of(network, images, configured(crossbar=wires), model="linear")
+    assert [(check.layer, check.part) for check in found.checks] == [
+        (tile.layer, tile.part) for tile in found.tiles[: len(found.checks)]
+    ]
+    assert all(check.nf_exact > 0.1 for check in found.checks)
+    assert all(check.error < 1e-2 for check in found.checks)  # cells are ohmic: two solvers, one of them in float32
+    bent = found_of(network, images, configured(crossbar=wires, cell={"device": "sinh", "v0": 0.1}), model="linear")
+    assert any(check.error > 1 for check in bent.checks)
+    assert found_of(network, images, configured(crossbar=wires), model="circuit").checks == []
+
+
+def test_labels_beyond_the_classes_are_refused(network, images):
+    with pytest.raises(ValueError, match="labels from 0 to 9, but the network has 5 classes"):
+        found_of(network, LabelledImages(images.images, np.arange(40) % 10, "noise"), configured())

@@ -13,7 +13,8 @@ from geniex import cli
 from geniex.circuit.kernels.solver import NOTICE
 
 COMMANDS = (
-    *"demo evaluate attribute calibrate program chip solve spice record dataset train info card fit-device pack template".split(),
+    *"demo evaluate attribute calibrate program chip solve spice record dataset train info card".split(),
+    *"fit-device pack template".split(),
     "study",
 )
 MODELS = ("digital", "ideal", "linear", "geniex", "reduced", "circuit")

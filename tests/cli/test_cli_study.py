@@ -1,14 +1,16 @@
 """`geniex study`: run, killed, run again, shown."""
 
+import multiprocessing
+import os
 import random
-import signal
-import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import polars
 import pytest
 
-from tests.cli.commands import fail, plain, start, succeed
+from geniex import cli
+from tests.cli.commands import fail, plain, succeed
 
 STUDY = """
 config = "run.toml"
@@ -40,16 +42,36 @@ def test_a_study_prints_and_writes_a_row_per_point_and_model(study):
     assert printed.endswith(plain(succeed("study", "show", study)))
 
 
-def test_a_study_that_was_killed_ends_with_the_same_file_as_one_left_alone(study):
+def run_slowly(folder, *args):
+    """The command, in a process of its own that has imported everything before: it is killed while it works."""
+    os.chdir(folder)
+    os.environ |= {"SECONDS_PER_BATCH": "0.15", "OMP_NUM_THREADS": "1"}
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        cli.app([str(arg) for arg in args])
+
+
+def test_a_study_that_was_killed_ten_times_ends_with_the_same_file_as_one_left_alone(study):
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed of the delays: {seed}")  # pytest shows it where the test fails
+    chosen, in_the_middle = random.Random(seed), 0
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["geniex.study", "geniex.cli", "tests.cli.test_cli_study"])
+    command = ("study", "run", study, "--out", "killed", "--cache", "cache")
+    for _ in range(10):
+        process = processes.Process(target=run_slowly, args=(study.parent, *command))
+        process.start()
+        process.join(chosen.uniform(0.3, 2.5))
+        in_the_middle += process.is_alive()
+        process.kill()
+        process.join()
+    begun = len(list(Path("cache").rglob("*.npz")))
+    succeed(*command)
     succeed("study", "run", study, "--out", "alone", "--cache", "cache_alone")
-    chosen = random.Random(0)
-    for _ in range(3):
-        process = start("study", "run", study, "--out", "killed", "--cache", "cache", SECONDS_PER_BATCH="0.1")
-        time.sleep(chosen.uniform(3, 7))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    succeed("study", "run", study, "--out", "killed", "--cache", "cache")
+    assert in_the_middle >= 5  # the rest came when all was done
+    assert begun > 0
     assert Path("killed/results.parquet").read_bytes() == Path("alone/results.parquet").read_bytes()
+    stored = [{path.name for path in Path(cache).rglob("*.*")} for cache in ("cache", "cache_alone")]
+    assert stored[0] - stored[1] == {name for name in stored[0] if name.startswith(".")}  # halves that kills left
 
 
 def test_bad_studies_are_refused_before_the_first_point(study):

@@ -13,99 +13,113 @@ import pytest
 __all__ = ["NARROW", "WIDE", "Seen", "opened"]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-WIDE, NARROW = 1200, 400  # pixels
+WIDE, NARROW = 1200, 390  # pixels
 
 PROBE = """
 <script>
 "use strict";
+function sorts(table) {
+  const header = table.tHead.rows[0].cells[1];
+  return ["ascending", "descending"].every((direction) => {
+    header.querySelector("button").click();
+    const texts = [...table.tBodies[0].rows].map((row) => row.cells[1].dataset.value);
+    const numbers = texts.filter((text) => text !== undefined).map(Number);
+    const unknownLast = texts.slice(numbers.length).every((text) => text === undefined);
+    const rises = (direction === "ascending" ? numbers : numbers.reverse()).every((x, k, all) => !k || all[k - 1] <= x);
+    return unknownLast && rises && header.getAttribute("aria-sort") === direction;
+  });
+}
+
 window.addEventListener("load", () => setTimeout(() => {
   const page = document.documentElement;
   const beyond = [...document.querySelectorAll("main *")].filter((element) => {
     const box = element.getBoundingClientRect();
-    return box.width > 0 && box.right > page.clientWidth + 1 && !element.closest(".scroll, pre, .plot, svg");
+    const scrolls = element.parentElement.closest(".scroll, pre, .plot");
+    return box.width > 0 && box.right > page.clientWidth + 1 && !scrolls;
   });
   const texts = [...document.querySelectorAll("main p, main td")];
+  const tables = [...document.querySelectorAll("table")].filter((table) => table.querySelector("thead button"));
   const seen = {
     width: page.clientWidth,
     scrolled: page.scrollWidth,
     beyond: beyond.map((element) => `${element.tagName}.${element.className}`),
-    plots: [...document.querySelectorAll(".plot")].map((plot) => ({
-      name: plot.id,
-      traces: plot.querySelectorAll(".trace, .scatterlayer path, .barlayer path, .heatmaplayer image").length,
-      width: plot.getBoundingClientRect().width,
-    })),
+    drawn: Object.fromEntries([...document.querySelectorAll(".plot")].map((plot) => [
+      plot.id,
+      plot.querySelectorAll(".trace, .scatterlayer path, .barlayer path, .heatmaplayer image").length,
+    ])),
+    unsorted: tables.filter((table) => !sorts(table)).map((table) => table.id),
     text: Math.min(...texts.map((element) => parseFloat(getComputedStyle(element).fontSize))),
   };
-  window.parent.postMessage(JSON.stringify(seen), "*");
+  window.parent.postMessage(seen, "*");
 }, 1500));
 </script>
 """
 
-
-FRAME = """
+FRAMES = """
 <!doctype html>
 <body style="margin: 0">
 <pre id="seen"></pre>
 <script>
-window.addEventListener("message", (event) => { document.getElementById("seen").textContent = event.data; });
+const seen = {};
+window.addEventListener("message", (event) => {
+  seen[event.data.width] = event.data;
+  document.getElementById("seen").textContent = JSON.stringify(seen);
+});
 </script>
-<iframe src="NAME" style="width: WIDTHpx; height: 2000px; border: 0"></iframe>
 """
+FRAME = '<iframe src="probed.html" style="display: block; width: {width}px; height: 2000px; border: 0"></iframe>\n'
 """A window of a browser has a least width, a frame has none."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the browser made of a page.
+    """What the browser made of a page at one width.
 
     Attributes:
-        errors: lines of its console.
         width: of the window, in pixels.
         scrolled: width that can be scrolled to.
-        beyond: elements that reach beyond the window and do not scroll inside of themselves.
+        beyond: elements that reach beyond the window and do not scroll inside of another one.
         drawn: number of marks in each plot.
+        unsorted: tables with buttons in their heads that do not sort the second column up, then down.
         text: smallest text, in pixels.
     """
 
-    errors: list[str]
     width: int
     scrolled: int
     beyond: list[str]
     drawn: dict[str, int]
+    unsorted: list[str]
     text: float
 
 
-def opened(page: Path, width: int, folder: Path) -> Seen:
-    """Open a page in a window of some width; the test is skipped where there is no browser.
+def opened(page: Path, folder: Path, widths: tuple[int, ...] = (WIDE, NARROW)) -> tuple[list[str], list[Seen]]:
+    """Open a page in windows of some widths; the test is skipped where there is no browser.
 
     Args:
         page: HTML file.
-        width: of the window, in pixels.
         folder: for the browser's files.
+        widths: of the windows, in pixels.
+
+    Returns:
+        lines of the browser's console; what is seen at each width.
     """
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
-    probed = folder / f"probed-{width}.html"
     text = page.read_text(encoding="utf-8")
-    probed.write_text(text.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    frame = folder / f"frame-{width}.html"
-    frame.write_text(FRAME.replace("NAME", probed.name).replace("WIDTH", str(width)), encoding="utf-8")
+    (folder / "probed.html").write_text(text.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    frames = folder / "frames.html"
+    frames.write_text(FRAMES + "".join(FRAME.format(width=width) for width in widths), encoding="utf-8")
     done = subprocess.run(
         [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
-            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=10000", "--window-size=1300,2100",
-            "--dump-dom", frame.as_uri(),
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
+            "--v=0",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=10000", "--window-size=1300,4200",
+            "--dump-dom", frames.as_uri(),
         ],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    found = re.search(r'<pre id="seen">(.+?)</pre>', done.stdout, re.S)
-    assert found, f"{page} did not load: {done.stderr[-2000:]}"
+    errors = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    found = re.search(r'<pre id="seen">(.+?)</pre>', done.stdout, re.DOTALL)
+    assert found, f"the page said nothing within 10 s: {errors}"
     seen = json.loads(html.unescape(found.group(1)))
-    return Seen(
-        errors=[line for line in done.stderr.splitlines() if "CONSOLE" in line],
-        width=seen["width"],
-        scrolled=seen["scrolled"],
-        beyond=seen["beyond"],
-        drawn={plot["name"]: plot["traces"] for plot in seen["plots"]},
-        text=seen["text"],
-    )
+    return errors, [Seen(**seen[str(width)]) for width in widths]

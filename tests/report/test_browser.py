@@ -23,7 +23,7 @@ from geniex.report.fits import write_fits_page
 from geniex.report.points import StudyPage, StudyPoint, StudyResult
 from geniex.report.study import write_study_page
 from geniex.window import Window
-from tests.report.browser import NARROW, WIDE, opened
+from tests.report.browser import NARROW, opened
 from tests.report.conftest import made_up_evaluation
 
 SMALLEST_TEXT = 12  # pixels
@@ -89,15 +89,16 @@ PAGES = [evaluation_page, study_page, grid_page, attribution_page, card_page, fi
 
 
 @pytest.mark.parametrize("make", PAGES, ids=lambda make: make.__name__)
-def test_a_page_has_no_errors_draws_its_plots_and_fits_any_screen(make, tmp_path):
+def test_a_page_has_no_errors_draws_its_plots_sorts_its_tables_and_fits_any_screen(make, tmp_path):
     page = tmp_path / "page.html"
     make(page)
-    for width in (WIDE, NARROW):
-        seen = opened(page, width, tmp_path)
-        assert seen.errors == []
+    errors, views = opened(page, tmp_path)
+    assert errors == []
+    for seen in views:
         assert seen.drawn
-        assert all(seen.drawn.values()), f"at {width} pixels: {seen.drawn}"
+        assert all(seen.drawn.values()), f"at {seen.width} pixels: {seen.drawn}"
         assert (seen.scrolled, seen.beyond) == (seen.width, [])
+        assert seen.unsorted == []
         assert seen.text >= SMALLEST_TEXT
 
 
@@ -107,15 +108,18 @@ def test_a_page_has_no_errors_draws_its_plots_and_fits_any_screen(make, tmp_path
         ("<script>missing();</script>", "errors"),
         ('<script>onload = () => document.querySelector(".plot").replaceChildren();</script>', "drawn"),
         ('<main><p style="width: 900px">too wide</p></main>', "beyond"),
+        ("<script>sortBy = () => {};</script>", "unsorted"),
     ],
 )
-def test_what_is_broken_is_seen(broken, what, tmp_path):
+def test_what_is_broken_is_seen_and_nothing_else(broken, what, tmp_path):
     page = tmp_path / "page.html"
     fits_page(page)
     page.write_text(page.read_text().replace("</body>", f"{broken}</body>"))
-    seen = opened(page, NARROW, tmp_path)
-    assert {
-        "errors": bool(seen.errors),
+    errors, (seen,) = opened(page, tmp_path, (NARROW,))
+    found = {
+        "errors": bool(errors),
         "drawn": not all(seen.drawn.values()),
         "beyond": bool(seen.beyond) and seen.scrolled > seen.width,
-    }[what]
+        "unsorted": bool(seen.unsorted),
+    }
+    assert [name for name, broke in found.items() if broke] == [what]

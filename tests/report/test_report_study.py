@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from geniex.report.axes import accuracy_along_axis, all_axes, front, pareto
+from geniex.report.axes import accuracy_along_axis, accuracy_over_axis, same_span
+from geniex.report.extremes import furthest, gap_interval
 from geniex.report.palette import looks
+from geniex.report.parallel import all_axes
+from geniex.report.pareto import front, pareto
 from geniex.report.points import StudyPage, StudyPoint, StudyResult, short_names
 from geniex.report.study import study_summary, write_study_page
 
@@ -35,9 +38,9 @@ def page():
 
 def test_the_summary_says_how_far_accuracies_range(page):
     assert study_summary(page) == (
-        "3 of 5 points are done, 1 failed. With the reduced-order model, accuracy is 60.0 % at best (slice_bits 2) and "
-        "41.0 % at worst (r_on 10000); with 1,000 images an accuracy is known to about ±3.0 points. Furthest from it: "
-        "the linear circuit by -6.0 points (slice_bits 2)."
+        "3 of 5 points are done, 1 failed. With the reduced-order model, accuracy ranges from 41.0 % (38.0 to 44.0; "
+        "r_on 10000) to 60.0 % (57.0 to 63.0; slice_bits 2) on 1,000 images; 95 % intervals in brackets. Furthest from "
+        "it: the linear circuit by -6.0 points (-10.2 to -1.8; slice_bits 2)."
     )
     assert study_summary(replace(page, points=page.points[-1:])) == "0 of 1 point is done."
 
@@ -53,16 +56,64 @@ def test_the_page_draws_every_axis_of_points_that_differ_in_it_alone(page, tmp_p
     assert 'id="plot-all"' in (tmp_path / "page.html").read_text()
 
 
+def test_columns_are_those_that_any_point_has(page, tmp_path):
+    write_study_page(page, tmp_path / "page.html")
+    assert ">Energy per image</button>" in (tmp_path / "page.html").read_text()
+    points = [
+        replace(point, results={name: replace(result, energy=None) for name, result in point.results.items()})
+        for point in page.points
+    ]
+    write_study_page(replace(page, points=points), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert ">Energy per image</button>" not in text
+    assert "plot-pareto" not in text
+
+
 def test_values_over_decades_have_a_logarithmic_axis(page):
     along = [(point.values["cell.r_on"], point) for point in page.done[:2]]
     figure = accuracy_along_axis("r_on", along, looks(page.models))
     assert figure.layout.xaxis.type == "log"
+    assert figure.layout.xaxis.ticktext == ("10k", "100k")
     assert [list(trace.x) for trace in figure.data] == [[1e4, 1e5]] * 3
     assert list(figure.data[2].y) == pytest.approx([41.0, 57.0])
+    assert list(figure.data[2].error_y.array) == pytest.approx([3.0, 3.0])
     near = [(value, point) for value, (_, point) in zip([1, 3], along, strict=True)]
     assert accuracy_along_axis("r_on", near, looks(page.models)).layout.xaxis.type == "linear"
-    named = [(value, point) for value, (_, point) in zip(["b", [1, 2]], along, strict=True)]
-    assert accuracy_along_axis("r_on", named, looks(page.models)).layout.xaxis.type == "category"
+    named = [(value, point) for value, (_, point) in zip([None, [1, 2]], along, strict=True)]
+    figure = accuracy_along_axis("r_on", named, looks(page.models))
+    assert (figure.layout.xaxis.type, figure.data[0].x) == ("category", ("none", "[1, 2]"))
+
+
+def test_where_other_axes_move_too_lines_join_means_of_few_values_and_nothing_joins_many(page):
+    few = [(4 if point.label == "nominal" else 2, point) for point in page.done]
+    figure = accuracy_over_axis("slice_bits", few, looks(["reduced"]) | looks(page.models))
+    means, points = figure.data[-2:]
+    assert list(means.y) == pytest.approx([50.5, 57.0])  # of 41 and 60; of nominal alone
+    assert list(points.y) == pytest.approx([41.0, 60.0, 57.0])
+    assert points.x == (means.x[0], means.x[0], means.x[1])
+    assert figure.data[0].x[0] < means.x[0]  # models stand side by side
+    many = [(0.1 * k, page.done[k % 3]) for k in range(12)]
+    figure = accuracy_over_axis("v_max", many, looks(page.models))
+    assert {trace.mode for trace in figure.data} == {"markers"}
+
+
+def test_panels_span_all_intervals(page):
+    figures = [accuracy_along_axis("r_on", [(1, page.done[k])], looks(page.models)) for k in (0, 1)]
+    same_span(figures, [result for point in page.done for result in point.results.values()])
+    low, high = figures[0].layout.yaxis.range
+    assert figures[1].layout.yaxis.range == (low, high)
+    assert 30 < low < 33.9  # lowest end of an interval
+    assert 73 < high < 78
+
+
+def test_a_gap_is_between_two_models_of_one_point_and_its_interval_holds_both_of_theirs(page):
+    assert furthest("linear", "reduced", page.done).at == "slice_bits 2"
+    assert furthest("reduced", "reduced", page.done) is None
+    assert furthest("geniex", "reduced", page.done) is None
+    # Newcombe 1998, table II (a): 56 of 70 and 48 of 80, from their Wilson intervals
+    pair = (0.8, 0.691834, 0.876953), (0.6, 0.490455, 0.700382)
+    one, other = (StudyResult("x", *numbers, 1) for numbers in pair)
+    assert gap_interval(one, other) == pytest.approx((0.0524, 0.3339), abs=5e-5)  # its last digit
 
 
 def test_lines_across_all_axes_lie_between_their_ends(page):
@@ -73,6 +124,14 @@ def test_lines_across_all_axes_lie_between_their_ends(page):
         (1.0, 1.0, 0.0, pytest.approx(16 / 19)),
         (1.0, 0.0, 0.0, 1.0),
     ]
+
+
+def test_lines_of_one_colour_are_one_trace_with_gaps():
+    points = [(f"point {k}", {"a": k % 5}, 0.5 + 1e-3 * k) for k in range(1000)]
+    figure = all_axes(points, {"a": "a"})
+    assert len(figure.data) == 25
+    assert sum(len(trace.x) for trace in figure.data) == 3 * 1000 - 25  # two axes and a gap, but none at the end
+    assert all(len(trace.x) == len(trace.y) == len(trace.customdata) for trace in figure.data)
 
 
 def test_the_front_is_what_nothing_beats(page):

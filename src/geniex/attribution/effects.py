@@ -1,24 +1,22 @@
 """What a configuration has of non-idealities, and the same configuration without one of them, or without all others."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
+from geniex.attribution.formats import WIDEST
 from geniex.configuration import EvaluationConfig
 from geniex.configuration.effects import EffectSection
-from geniex.conversion import LayerConfig
-from geniex.digital import FixedPoint, Number
-from geniex.functional import HardwareConfig
 
-__all__ = ["EFFECTS", "QUANTIZATION", "Effect", "effects_of", "fine", "only", "without"]
+__all__ = ["EFFECTS", "QUANTIZATION", "TOGETHER", "Effect", "absent_from", "effects_of", "only", "without"]
 
 Content = dict[str, Any]
-WIDEST = 16  # bits of numbers that stand for none
 
 QUANTIZATION = "quantization"
-"""The effect that formats of layers have, which a file can hold: `fine` takes it away, and no field."""
+"""The effect that formats of layers have, which a file can hold: `formats.fine` takes it away, and no field."""
+
+TOGETHER = "device"
+"""All device effects at once, where there are several: it repeats them, and does not count in sums."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def _undrawn(*names: str) -> Callable[[EvaluationConfig], Content]:
     return _fields(effects={name: plain[name] for name in names})
 
 
-EFFECTS = (
+ARRAY = (
     Effect("wires", "wires", "lines without resistance", _fields(crossbar={"r_row": 0.0, "r_col": 0.0})),
     Effect(
         "drivers",
@@ -61,10 +59,14 @@ EFFECTS = (
         _fields(crossbar={"r_source": 0.0, "r_sink": 0.0}),
     ),
     Effect("cells", "nonlinear cells", "cells with Ohm's law, and nothing in series", _ohmic),
-    Effect(QUANTIZATION, "quantization", f"numbers of {WIDEST} bits over the same range", _fields()),
+    Effect(QUANTIZATION, "quantization", f"numbers of {WIDEST} bits over a range that holds all of them", _fields()),
     Effect("dac", "DAC errors", "input levels on a straight line", _fields(inputs={"dac_inl": None})),
     Effect("adc", "ADC", "readings rounded to single products, never clipped", _fields(adc="none")),
     Effect("floor", "floor removal", "the floor current subtracted exactly", _fields(floor="digital")),
+)
+"""Effects of circuits and formats."""
+
+DEVICE = (
     Effect("levels", "finite levels", "cells that take any conductance", _undrawn("levels")),
     Effect(
         "programming",
@@ -82,64 +84,53 @@ EFFECTS = (
         _undrawn("thermal_bandwidth", "shot_bandwidth", "flicker"),
     ),
 )
+"""Effects of `[effects]`."""
+
+ALL_DEVICE = Effect(TOGETHER, "all device effects", "nothing of `[effects]`", _undrawn(*EffectSection.model_fields))
+
+EFFECTS = (*ARRAY, *DEVICE, ALL_DEVICE)
 """Every effect, in the order of the signal."""
 
 
-def effects_of(config: EvaluationConfig, model: str) -> list[Effect]:
+def effects_of(config: EvaluationConfig, model: str, coarse: bool) -> list[Effect]:
     """The effects that a configuration has under a model of the crossbar.
-
-    Numbers of 16 bits have none of quantization, and cells of the model `linear` are ohmic.
 
     Args:
         config: of crossbar and hardware.
-        model: as `geniex evaluate` knows it.
+        model: as `geniex evaluate` knows it; cells of `linear` are ohmic.
+        coarse: whether formats round or clip numbers of a layer; see `formats.is_coarse`.
     """
-    coarse = min(config.weights.bits, config.inputs.bits) < WIDEST
-    absent = {QUANTIZATION: not coarse, "cells": model == "linear"}
-    return [
-        effect
-        for effect in EFFECTS
-        if not absent.get(effect.name) and (effect.name == QUANTIZATION or without(config, [effect]) != config)
-    ]
+    known = {QUANTIZATION: coarse, TOGETHER: sum(without(config, [effect]) != config for effect in DEVICE) > 1}
+    if model == "linear":
+        known["cells"] = False
+    return [effect for effect in EFFECTS if known.get(effect.name, without(config, [effect]) != config)]
+
+
+def absent_from(effects: Sequence[Effect]) -> list[str]:
+    """Titles of the effects that are not among `effects`."""
+    return [effect.title for effect in EFFECTS if effect not in effects and effect is not ALL_DEVICE]
 
 
 def without(config: EvaluationConfig, effects: Sequence[Effect]) -> EvaluationConfig:
     """The configuration with some effects switched off."""
     content = config.model_dump()
     for effect in effects:
-        for name, change in effect.changes(config).items():
-            if isinstance(change, dict) and isinstance(content[name], dict):
-                content[name] |= change
-            else:
-                content[name] = change
+        _set(content, effect.changes(config))
     return EvaluationConfig.model_validate(content)
 
 
 def only(config: EvaluationConfig, effect: Effect, effects: Sequence[Effect]) -> EvaluationConfig:
     """The configuration with all of `effects` switched off but one."""
-    return without(config, [other for other in effects if other is not effect])
+    content, before = without(config, effects).model_dump(), config.model_dump()
+    for name, change in effect.changes(config).items():
+        as_it_was = {field: before[name][field] for field in change} if isinstance(change, dict) else before[name]
+        _set(content, {name: as_it_was})
+    return EvaluationConfig.model_validate(content)
 
 
-def fine(layers: LayerConfig) -> LayerConfig:
-    """The same hardware with numbers of 16 bits over the same range, in digits as wide as they were."""
-
-    def finer(name: str, module: nn.Module) -> HardwareConfig | None:
-        config = layers(name, module)
-        if config is None:
-            return None
-        changes: Content = {}
-        for numbers, digits in (("weights", "slice_bits"), ("inputs", "stream_bits")):
-            number, width = getattr(config, numbers), getattr(config, digits)
-            if number.bits < WIDEST:
-                changes |= {numbers: _finer(number), digits: max(width) if isinstance(width, tuple) else width}
-        return replace(config, **changes)
-
-    return finer
-
-
-def _finer(number: Number) -> Number:
-    more = WIDEST - number.bits
-    if isinstance(number, FixedPoint):
-        return replace(number, bits=WIDEST, fraction_bits=number.fraction_bits + more)
-    step = tuple(x / 2**more for x in number.step) if isinstance(number.step, tuple) else number.step / 2**more
-    return replace(number, bits=WIDEST, step=step)
+def _set(content: Content, changes: Content) -> None:
+    for name, change in changes.items():
+        if isinstance(change, dict) and isinstance(content[name], dict):
+            content[name] |= change
+        else:
+            content[name] = change

@@ -1,13 +1,12 @@
 """Logits of a network, batch by batch, stored as they are made: a run that was killed goes on where it was."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from geniex.evaluation import LabelledImages, RunOptions
 from geniex.evaluation.chips import generators_of_reads
@@ -16,9 +15,32 @@ from geniex.evaluation.store import fingerprint
 from geniex.files import read_npz, replacing
 from geniex.models.randomness import seed_each
 
-__all__ = ["Witness", "distances", "hits"]
+__all__ = ["Batches", "Witness", "distances", "hits"]
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Prepared images, as often as they are gone through.
+
+    Attributes:
+        network: digital; decides device and precision.
+        images: labelled.
+        options: of their preparation, and of the size of a batch.
+    """
+
+    network: nn.Module
+    images: LabelledImages
+    options: RunOptions
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Batch by batch."""
+        size, images = self.options.batch, self.images
+        for start in range(0, len(images), size):
+            part = slice(start, start + size)
+            batch = LabelledImages(images.images[part], images.labels[part], images.source)
+            yield prepared(self.network, batch, self.options)
 
 
 @dataclass(frozen=True)
@@ -26,14 +48,12 @@ class Witness:
     """The images, and how networks are shown them.
 
     Attributes:
-        images: labelled.
-        options: of batches and seeds.
+        batches: of the images.
         folder: keeps logits of batches; None keeps nothing.
         advance: told a stage, the images done, and their total.
     """
 
-    images: LabelledImages
-    options: RunOptions
+    batches: Batches
     folder: Path | None
     advance: Callable[[str, int, int], None]
 
@@ -47,25 +67,20 @@ class Witness:
             key: digest of all that the network depends on.
             seed: with the images of a batch, decides what reads draw.
         """
-        size, parts, network = self.options.batch, [], None
-        for number in range(math.ceil(len(self.images) / size)):
-            self.advance(name, min(number * size, len(self.images)), len(self.images))
-            pixels = self.images.images[number * size : (number + 1) * size]
-            place = None if self.folder is None else self.folder / f"{fingerprint(key, pixels, seed)}.npz"
+        parts, network, done, total = [], None, 0, len(self.batches.images)
+        for x in self.batches:
+            self.advance(name, done, total)
+            place = None if self.folder is None else self.folder / f"{fingerprint(key, x, seed)}.npz"
             found = _stored(place)
             if found is None:
                 network = make() if network is None else network
-                found = self._computed(network, pixels, seed)
+                seed_each(generators_of_reads(network), int(fingerprint(seed, x)[:8], 16))
+                found = network(x).double().cpu().numpy()
                 _put(place, found)
             parts.append(found)
-        self.advance(name, len(self.images), len(self.images))
+            done += len(x)
+        self.advance(name, total, total)
         return np.concatenate(parts)
-
-    def _computed(self, network: nn.Module, pixels: Array, seed: int) -> Array:
-        batch = LabelledImages(pixels, self.images.labels[: len(pixels)], self.images.source)
-        x = prepared(network, batch, self.options)
-        seed_each(generators_of_reads(network), int(fingerprint(seed, x)[:8], 16))
-        return network(x).double().cpu().numpy()
 
 
 def hits(logits: Array, images: LabelledImages) -> Array:

@@ -18,9 +18,10 @@ from geniex.functional.reading import RowTile, columns
 from geniex.layers import analog_layers
 from geniex.nf import carries_current
 
-__all__ = ["Parts", "part_errors"]
+__all__ = ["Parts", "Reads", "part_errors", "ranked"]
 
 INPUTS = 128  # of a product in which a layer is seen, evenly taken from all of them
+KEPT = 8  # reads of each row tile, for checks
 
 
 @dataclass
@@ -40,18 +41,34 @@ class _Sums:
         self.error += error.sum().item()
 
 
+@dataclass(frozen=True)
+class Reads:
+    """Some reads of a crossbar.
+
+    Attributes:
+        tile: of which it is one.
+        place: of the crossbar among those of `tile`.
+        level: digits (read, row) of the inputs.
+    """
+
+    tile: RowTile
+    place: int
+    level: Tensor
+
+
 @dataclass
 class Parts:
-    """Sums by layer and part."""
+    """Sums by layer and part, and reads of tiles."""
 
     tiles: dict[tuple[str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     slices: dict[tuple[str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     streams: dict[tuple[str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
+    reads: dict[tuple[str, str], Reads] = field(default_factory=dict)
 
 
 @torch.no_grad()
-def part_errors(network: nn.Module, x: Tensor) -> tuple[list[PartError], list[PartError], list[PartError]]:
-    """Errors of tiles, slices and streams, each list from the largest share of its layer's error down.
+def part_errors(network: nn.Module, x: Tensor) -> Parts:
+    """Errors of tiles, slices and streams.
 
     Layers see the activations of the digital network. The error of a column is the difference of what it brings to the
     ADC from what an ideal crossbar of the same digits does, times the places of its slice and of the stream.
@@ -68,7 +85,25 @@ def part_errors(network: nn.Module, x: Tensor) -> tuple[list[PartError], list[Pa
         _add(parts, name, matrices[name][which], inputs[::step], f"matrix {which}, " if len(matrices[name]) > 1 else "")
 
     watched(network, see)(x)
-    return _ranked(parts.tiles), _ranked(parts.slices), _ranked(parts.streams)
+    return parts
+
+
+def ranked(sums: dict[tuple[str, str], _Sums]) -> list[PartError]:
+    """Parts, from the largest share of their layer's error down."""
+    whole: dict[str, float] = defaultdict(float)
+    for (layer, _), each in sums.items():
+        whole[layer] += each.error
+    found = [
+        PartError(
+            layer,
+            part,
+            nf_rms=(each.square / each.count) ** 0.5 if each.count else 0.0,
+            nf_mean=each.nf / each.count if each.count else 0.0,
+            share=each.error / whole[layer] if whole[layer] else 0.0,
+        )
+        for (layer, part), each in sums.items()
+    ]
+    return sorted(found, key=lambda part: (-part.share, part.layer, part.part))
 
 
 def _add(parts: Parts, name: str, matrix: ProgrammedMatrix, inputs: Tensor, prefix: str) -> None:
@@ -80,6 +115,8 @@ def _add(parts: Parts, name: str, matrix: ProgrammedMatrix, inputs: Tensor, pref
         for k, which in enumerate(tile.which.tolist()):
             label = f"{prefix}row tile {tile.number}, crossbar {which}"
             parts.tiles[name, label].add(nf[k][carrying[k]], error[k])
+            if (name, label) not in parts.reads:
+                parts.reads[name, label] = Reads(tile, k, level[:: -(-len(level) // KEPT)])
         for label, used in _labels(matrix):
             chosen = torch.from_numpy(used[tile.which.cpu().numpy()])[:, None].expand_as(carrying)
             if chosen.any():
@@ -126,20 +163,3 @@ def _labels(matrix: ProgrammedMatrix) -> Iterator[tuple[str, np.ndarray]]:
             used[first : first + count].reshape(-1)[digit * outputs : (digit + 1) * outputs] = True
             yield f"slice {digit} of {names[array] if array < len(names) else f'array {array}'}", used
         first += count
-
-
-def _ranked(sums: dict[tuple[str, str], _Sums]) -> list[PartError]:
-    whole: dict[str, float] = defaultdict(float)
-    for (layer, _), each in sums.items():
-        whole[layer] += each.error
-    found = [
-        PartError(
-            layer,
-            part,
-            nf_rms=(each.square / each.count) ** 0.5 if each.count else 0.0,
-            nf_mean=each.nf / each.count if each.count else 0.0,
-            share=each.error / whole[layer] if whole[layer] else 0.0,
-        )
-        for (layer, part), each in sums.items()
-    ]
-    return sorted(found, key=lambda part: (-part.share, part.layer, part.part))

@@ -3,9 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from geniex.attribution.effects import TOGETHER
 from geniex.attribution.statistics import Difference
 
-__all__ = ["Attribution", "EffectLoss", "LayerLoss", "Outcome", "PartError"]
+__all__ = ["Attribution", "EffectLoss", "LayerLoss", "Outcome", "PartError", "TileCheck"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class PartError:
 
     Attributes:
         layer: name in the network.
-        part: `tile 2, crossbar 0`, `slice 3 of W+`, `stream 1`.
+        part: `row tile 2, crossbar 0`, `slice 3 of W+`, `stream 1`.
         nf_rms: root mean square of NF over its columns that carry current, in percent.
         nf_mean: mean of the same.
         share: of the squared error of the layer's outputs that its columns make, each alone.
@@ -76,6 +77,27 @@ class PartError:
     nf_rms: float
     nf_mean: float
     share: float
+
+
+@dataclass(frozen=True)
+class TileCheck:
+    """A tile under the exact circuit.
+
+    Attributes:
+        layer: name in the network.
+        part: `row tile 2, crossbar 0`.
+        reads: number of inputs.
+        nf_model: mean of NF over its columns that carry current, in percent, under the model.
+        nf_exact: the same under the exact circuit.
+        error: root mean square difference of the two, column by column, in percent.
+    """
+
+    layer: str
+    part: str
+    reads: int
+    nf_model: float
+    nf_exact: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -98,6 +120,7 @@ class Attribution:
         tiles: crossbars, the one first that errs most for its layer.
         slices: digits of weights, by what they make of the error.
         streams: digits of inputs.
+        checks: the worst of `tiles` under the exact circuit; none where that is the model.
         provenance: network, images, command: where from, with digests.
         config: the full configuration.
     """
@@ -117,6 +140,7 @@ class Attribution:
     tiles: list[PartError]
     slices: list[PartError]
     streams: list[PartError]
+    checks: list[TileCheck]
     provenance: dict[str, Any]
     config: dict[str, Any]
 
@@ -128,7 +152,7 @@ class Attribution:
     @property
     def lost_alone(self) -> float:
         """What effects cost one by one, added up: another number, where they help or hinder each other."""
-        return -sum(effect.on.points for effect in self.effects)
+        return -sum(effect.on.points for effect in self.effects if effect.name != TOGETHER)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""

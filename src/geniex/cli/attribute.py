@@ -37,6 +37,7 @@ def attribute_command(
 ) -> None:
     """Where accuracy is lost: each effect off alone and on alone, each layer ideal and analog alone, worst tiles."""
     from geniex.report.attribution import (  # plots are slow to import
+        absent_sentence,
         attribution_summary,
         attribution_tables,
         write_attribution_page,
@@ -65,4 +66,6 @@ def attribute_command(
     for table in attribution_tables(found):
         console.print(table)
     say(f"{attribution_summary(found)}\n")
+    if found.absent:
+        say(f"{absent_sentence(found)}\n")
     say(f"Page: {(out / 'report.html').resolve()}\nData: {(out / 'results.json').resolve()}")

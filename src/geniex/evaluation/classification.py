@@ -130,7 +130,7 @@ def _by_cluster(job: Job, cluster: Cluster, options: RunOptions) -> Compute:
         starts = range(0, len(batches), BATCHES_PER_PART)
         parts = [(plain, batches[start : start + BATCHES_PER_PART]) for start in starts]
         for number, future in cluster.finished(_classified_part, job, parts):
-            yield from enumerate(future.result(), start=starts[number])
+            yield from enumerate(cluster.result(future), start=starts[number])
 
     return compute
 

@@ -1,5 +1,6 @@
 """Accuracy of a network under several models of the crossbar, on the same images."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,15 +64,16 @@ def evaluate(
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with evaluating(network):
-        with _calls_of(network) as met:
-            check_fits(network, images, options)
+        probe = copy.deepcopy(network)  # other threads may evaluate the same one, which gets no hooks therefore
+        with _calls_of(probe) as met:
+            check_fits(probe, images, options)
         hardware = _hardware(network, config)
         seed_each(generators_of_converters(_configs(hardware)), options.seed)  # digests tell of what is drawn next
         chip = None if options.chip is None else fingerprint(options.chip)
         run = _Run(network, images, config, options, fingerprint(network, hardware), chip)
         analog = {name: model for name, model in models.items() if model is not None}
         digests = {name: _checked(run, model) for name, model in analog.items()}
-        if analog and any(module._parameters and module not in met for module in network.modules()):
+        if analog and any(module._parameters and module not in met for module in probe.modules()):
             check_called(network, config, prepared(network, images.first(1), options))
         runs = {name: _measured(run, name, model) for name, model in models.items()}
         results = _results(images.labels, runs, next((name for name in models if models[name] is None), None))

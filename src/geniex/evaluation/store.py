@@ -9,12 +9,14 @@ but an address, such as a lambda among a network's attributes, is never found ag
 import dataclasses
 import hashlib
 import inspect
+import threading
 import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -23,6 +25,9 @@ from torch import Generator, Tensor, nn
 from geniex.files import read_npz, replacing
 
 __all__ = ["BatchStore", "fingerprint"]
+
+_sources: WeakKeyDictionary[type | FunctionType, str] = WeakKeyDictionary()
+_reading = threading.Lock()  # Python 3.11 parses in one thread at a time, or raises SystemError
 
 
 def fingerprint(*parts: object) -> str:
@@ -112,7 +117,10 @@ def _source(part: type | FunctionType) -> str:
     """The code of a user's class or function; none where there is no file, as in an interactive session."""
     if part.__module__.startswith("torch."):
         return ""
-    try:
-        return inspect.getsource(part)
-    except (OSError, TypeError):
-        return ""
+    with _reading:
+        if part not in _sources:
+            try:
+                _sources[part] = inspect.getsource(part)
+            except (OSError, TypeError):
+                _sources[part] = ""
+        return _sources[part]

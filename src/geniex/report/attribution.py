@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from geniex.attribution.results import Attribution, EffectLoss, LayerLoss, PartError
+from geniex.attribution.results import Attribution, EffectLoss, LayerLoss, PartError, TileCheck
 from geniex.attribution.statistics import Difference
 from geniex.report.cells import Cell, prose, typeset
 from geniex.report.formats import count, percent, points, significant
@@ -18,7 +18,7 @@ from geniex.report.plots import INK, safe, style
 from geniex.report.templates import plain, render, write
 from geniex.report.words import join
 
-__all__ = ["attribution_summary", "attribution_tables", "write_attribution_page"]
+__all__ = ["absent_sentence", "attribution_summary", "attribution_tables", "write_attribution_page"]
 
 WON, LOST = "#0072b2", "#d55e00"
 WORST = 20  # tiles, slices and streams on the page
@@ -50,7 +50,19 @@ def attribution_summary(found: Attribution) -> str:
         f"All effects together cost {percent(found.lost)} points; each alone, added up, {percent(found.lost_alone)}: "
         "what differs is how they act on each other."
     )
+    if found.layers:
+        nearer = sorted(found.layers, key=lambda layer: layer.ideal.distance)[:3]
+        moved = [f"{layer.name} ({_signed(layer.ideal.distance)} %)" for layer in nearer]
+        sentences.append(f"Ideal crossbars in one layer alone bring the logits nearest to digital in {join(moved)}.")
     return " ".join(sentences)
+
+
+def absent_sentence(found: Attribution) -> str:
+    """Effects that were not looked at; empty where all were."""
+    if not found.absent:
+        return ""
+    ohmic = "; cells of the model `linear` obey Ohm's law by definition" if found.model == "linear" else ""
+    return f"Left out, since this configuration has none: {', '.join(found.absent)}{ohmic}."
 
 
 def attribution_tables(found: Attribution) -> list[Table]:
@@ -68,7 +80,14 @@ def attribution_tables(found: Attribution) -> list[Table]:
     for parts in (found.tiles, found.slices, found.streams):
         for part in parts[:FEW]:
             worst.add_row(Text(part.layer), Text(part.part), significant(part.nf_rms), percent(part.share))
-    return [*tables, worst]
+    tables.append(worst)
+    if found.checks:
+        checks = _table("checked tiles", "", "NF %", "exact %", "RMS difference %")
+        for check in found.checks[:FEW]:
+            numbers = (significant(x) for x in (check.nf_model, check.nf_exact, check.error))
+            checks.add_row(Text(check.layer), Text(check.part), *numbers)
+        tables.append(checks)
+    return tables
 
 
 def write_attribution_page(found: Attribution, path: str | os.PathLike[str]) -> None:
@@ -89,6 +108,8 @@ def write_attribution_page(found: Attribution, path: str | os.PathLike[str]) -> 
         "tile_rows": _part_rows(found.tiles),
         "slice_rows": _part_rows(found.slices),
         "stream_rows": _part_rows(found.streams),
+        "check_rows": _check_rows(found.checks),
+        "absent": prose(absent_sentence(found)),
         "worst": WORST,
         "colours": {},
         "config": config,
@@ -198,4 +219,18 @@ def _part_rows(parts: Sequence[PartError]) -> list[tuple[str, list[Cell]]]:
             ],
         )
         for part in parts[:WORST]
+    ]
+
+
+def _check_rows(checks: Sequence[TileCheck]) -> list[tuple[str, list[Cell]]]:
+    return [
+        (
+            f"{check.layer}, {check.part}",
+            [
+                Cell(typeset(f"{check.nf_model:+.2f} %"), check.nf_model),
+                Cell(typeset(f"{check.nf_exact:+.2f} %"), check.nf_exact),
+                Cell(f"{significant(check.error)} %", check.error),
+            ],
+        )
+        for check in checks
     ]

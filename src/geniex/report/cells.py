@@ -10,6 +10,7 @@ __all__ = ["Cell", "nf_cells", "prose", "typeset", "with_unit"]
 
 UNITS = re.compile(r"(?<=\d) (?=%|points|[afpnµmkMG]?[Js]\b|mm²)")
 """Spaces between a number and its unit."""
+SIGNS = re.compile(r"(?<=[ (])-(?=\d)")
 
 
 class Cell(NamedTuple):
@@ -44,5 +45,4 @@ def typeset(number: str) -> str:
 
 def prose(sentence: str) -> str:
     """A sentence whose numbers keep their units on the same line, and their minus signs."""
-    joined = UNITS.sub("\N{NO-BREAK SPACE}", sentence)
-    return joined.replace("(-", "(\N{MINUS SIGN}")
+    return SIGNS.sub("\N{MINUS SIGN}", UNITS.sub("\N{NO-BREAK SPACE}", sentence))

@@ -1,6 +1,7 @@
 "use strict";
 
 const PRINTED_WIDTH = 680; // pixels between the margins of a sheet of A4
+const PRINTED_SMALL = { width: 328, height: 270 }; // two in a row, three rows on a sheet
 const plots = [];
 
 function draw(name, figure) {
@@ -8,6 +9,7 @@ function draw(name, figure) {
   const coarse = window.matchMedia("(pointer: coarse)").matches;
   if (coarse) figure.layout.dragmode = false; // a finger on the plot scrolls the page
   Plotly.newPlot(place, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+  place.dataset.height = figure.layout.height;
   plots.push(place);
 }
 
@@ -40,10 +42,15 @@ for (const button of document.querySelectorAll("button[data-save]")) {
 for (const button of document.querySelectorAll("thead button")) {
   button.addEventListener("click", () => sortBy(button.closest("th")));
 }
+function resize(place, size) {
+  Plotly.relayout(place, size);
+  Plotly.redraw(place); // a legend of fewer rows leaves marks cut off until then
+}
+
 window.addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details.sheet")) details.open = true;
-  for (const place of plots) Plotly.relayout(place, { width: PRINTED_WIDTH });
+  for (const place of plots) resize(place, place.closest(".multiples") ? PRINTED_SMALL : { width: PRINTED_WIDTH });
 });
 window.addEventListener("afterprint", () => {
-  for (const place of plots) Plotly.relayout(place, { width: null, autosize: true });
+  for (const place of plots) resize(place, { width: null, height: Number(place.dataset.height), autosize: true });
 });

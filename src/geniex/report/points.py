@@ -48,12 +48,14 @@ class StudyPoint:
         values: by axis.
         results: by model; empty where there is none yet.
         error: what it failed with.
+        key: digest of all that the results depend on.
     """
 
     label: str
     values: dict[str, Any]
     results: dict[str, StudyResult] = field(default_factory=dict)
     error: str | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True)

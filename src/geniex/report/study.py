@@ -1,20 +1,27 @@
 """The HTML page of a study: what each axis does to accuracy, accuracy against energy, and every point in tables."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import plotly.graph_objects as go
 import yaml
 
-from geniex.report.axes import accuracy_along_axis, all_axes, pareto
-from geniex.report.cells import Cell, prose, typeset, with_unit
-from geniex.report.formats import DASH, count, percent, points, quantity, significant
+from geniex.report.axes import accuracy_along_axis, accuracy_over_axis, same_span
+from geniex.report.cells import prose, typeset
+from geniex.report.extremes import Extreme, best, furthest, worst
+from geniex.report.formats import count
 from geniex.report.palette import looks
+from geniex.report.parallel import all_axes
+from geniex.report.pareto import pareto
 from geniex.report.points import StudyPage, StudyPoint, StudyResult, closest, short_names
+from geniex.report.study_rows import measured, point_rows, result_rows
 from geniex.report.templates import plain, render, write
 from geniex.report.words import join, phrase
 
 __all__ = ["study_summary", "write_study_page"]
+
+FEW = 100  # results: a longer table starts closed
 
 
 def study_summary(page: StudyPage) -> str:
@@ -22,21 +29,17 @@ def study_summary(page: StudyPage) -> str:
     done, failed = page.done, sum(point.error is not None for point in page.points)
     verb, failures = "is" if len(page.points) == 1 else "are", f", {failed} failed" if failed else ""
     sentences = [f"{len(done)} of {count(len(page.points), 'point')} {verb} done{failures}."]
-    model = closest(page.models)
-    results = [(point, point.results[model]) for point in done if model in point.results]
-    if model is None or not results:
+    model = _reference(page)
+    if model is None:
         return sentences[0]
-    least, most = (choose(results, key=lambda pair: pair[1].top1) for choose in (min, max))
+    lowest, highest = worst(model, done), best(model, done)
+    images = max(point.results[model].images for point in done if model in point.results)
     sentences.append(
-        f"With {phrase(model)}, accuracy is {percent(most[1].top1)} % at best ({most[0].label}) and "
-        f"{percent(least[1].top1)} % at worst ({least[0].label}); with {count(results[0][1].images, 'image')} an "
-        f"accuracy is known to about ±{percent((most[1].high - most[1].low) / 2)} points."
+        f"With {phrase(model)}, accuracy ranges from {_with_interval(lowest)} to {_with_interval(highest)} on "
+        f"{count(images, 'image')}; 95 % intervals in brackets."
     )
-    apart = [
-        _furthest(other, model, done)
-        for other in ("linear", "geniex")
-        if other != model and any({other, model} <= set(point.results) for point in done)
-    ]
+    gaps = [(phrase(other), furthest(other, model, done)) for other in ("linear", "geniex")]
+    apart = [f"{name} by {_with_interval(gap)}" for name, gap in gaps if gap is not None]
     return " ".join([*sentences, *([f"Furthest from it: {join(apart)}."] if apart else [])])
 
 
@@ -47,41 +50,76 @@ def write_study_page(page: StudyPage, path: str | os.PathLike[str]) -> None:
         page: what to show. Text in it is escaped.
         path: of the file; its folder is made if need be.
     """
-    config, study = plain(page.config), plain(page.study)
-    look_of, names = looks(page.models), short_names(page.axes)
-    figures, panels = {}, []
-    for number, axis in enumerate(page.axes):
-        along = _along(page, axis)
-        if along:
-            figures[f"axis{number}"] = accuracy_along_axis(names[axis], along, look_of)
-            panels.append((f"axis{number}", names[axis]))
-    model = closest(page.models)
-    if model is not None and not page.one_at_a_time and len(page.axes) > 1:
-        points_of = [(p.label, p.values, p.results[model].top1) for p in page.done if model in p.results]
-        figures["all"] = all_axes(points_of, names)
-    if any(result.energy for point in page.done for result in point.results.values()):
-        figures["pareto"] = pareto(_energies(page), look_of)
+    config, study, model = plain(page.config), plain(page.study), _reference(page)
+    columns = measured(_results(page))
     values: dict[str, Any] = {
         "page": page,
         "summary": prose(study_summary(page)),
-        "panels": panels,
-        "shown_model": model,
-        "colours": {name: look.colour for name, look in look_of.items()},
-        "point_rows": _point_rows(page),
-        "result_rows": _result_rows(page),
+        "alone": _moves_alone(page),
+        "axes": short_names(page.axes),
+        "reference": model,
+        "extremes": [] if model is None else _extremes(page, model),
+        "colours": {name: look.colour for name, look in looks(page.models).items()},
+        "columns": [column.title for column in columns],
+        "point_rows": point_rows(page, columns, model),
+        "point_columns": [column.title for column in columns if column.of_point],
+        "result_rows": result_rows(page, columns),
         "failed": [point for point in page.points if point.error is not None],
+        "few": FEW,
         "config": config,
         "config_text": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "study_text": yaml.safe_dump(study, sort_keys=False, allow_unicode=True),
         "provenance": plain(page.provenance),
     }
-    write(path, render("study.html.j2", figures, values))
+    write(path, render("study.html.j2", _figures(page), values))
 
 
-def _furthest(other: str, model: str, done: Sequence[StudyPoint]) -> str:
-    pairs = [(p, p.results[other].top1 - p.results[model].top1) for p in done if {other, model} <= set(p.results)]
-    point, gap = max(pairs, key=lambda pair: abs(pair[1]))
-    return f"{phrase(other)} by {points(gap)} points ({point.label})"
+def _figures(page: StudyPage) -> dict[str, go.Figure]:
+    """A panel per axis, all axes at once where they move together, and the front where energies are known."""
+    look_of, names, results = looks(page.models), short_names(page.axes), _results(page)
+    draw = accuracy_along_axis if _moves_alone(page) else accuracy_over_axis
+    along = {f"axis{number}": (names[axis], _along(page, axis)) for number, axis in enumerate(page.axes)}
+    figures = {place: draw(name, points, look_of) for place, (name, points) in along.items() if points}
+    if results:
+        same_span(figures.values(), results)
+    model = _reference(page)
+    if model is not None and not _moves_alone(page):
+        points_of = [(p.label, p.values, p.results[model].top1) for p in page.done if model in p.results]
+        figures["all"] = all_axes(points_of, names)
+    if energies := _energies(page):
+        figures["pareto"] = pareto(energies, look_of)
+    return figures
+
+
+def _reference(page: StudyPage) -> str | None:
+    """The model that others are compared with: the one closest to the circuit, or the only one that there is."""
+    return closest(page.models) or next(iter(page.models), None)
+
+
+def _moves_alone(page: StudyPage) -> bool:
+    """Whether points along an axis differ in nothing else."""
+    return page.one_at_a_time or len(page.axes) < 2
+
+
+def _with_interval(found: Extreme) -> str:
+    return f"{found.value} ({found.interval}; {found.at})"
+
+
+def _extremes(page: StudyPage, reference: str) -> list[tuple[str, list[Extreme | None]]]:
+    """Best and worst of each model, and where it is furthest from the reference, typeset."""
+    found = {
+        name: [best(name, page.done), worst(name, page.done), furthest(name, reference, page.done)]
+        for name in page.models
+    }
+    return [
+        (name, [each and Extreme(typeset(each.value), typeset(each.interval), _kept_together(each.at)) for each in row])
+        for name, row in found.items()
+    ]
+
+
+def _kept_together(label: str) -> str:
+    """A label that breaks after commas alone."""
+    return label.replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
 
 
 def _along(page: StudyPage, axis: str) -> list[tuple[Any, StudyPoint]]:
@@ -93,48 +131,15 @@ def _along(page: StudyPage, axis: str) -> list[tuple[Any, StudyPoint]]:
     return [(p.values[axis], p) for p in page.done if all(p.values[name] == first[name] for name in others)]
 
 
+def _results(page: StudyPage) -> list[StudyResult]:
+    return [result for point in page.done for result in point.results.values()]
+
+
 def _energies(page: StudyPage) -> Mapping[str, list[tuple[str, float, StudyResult]]]:
     """Labels, joule and results by model."""
     found: dict[str, list[tuple[str, float, StudyResult]]] = {}
     for point in page.done:
         for name, result in point.results.items():
-            if result.energy is not None:
+            if result.energy:
                 found.setdefault(name, []).append((point.label, result.energy, result))
     return found
-
-
-def _point_rows(page: StudyPage) -> list[tuple[str, list[Cell]]]:
-    """A row per point: accuracies by model, and what one image takes."""
-    rows, model = [], closest(page.models)
-    for point in page.done:
-        cells = [_accuracy(point.results.get(name)) for name in page.models]
-        shown = point.results.get(model or "")
-        for name, unit in (("energy", "J"), ("latency", "s")):
-            value = None if shown is None else getattr(shown, name)
-            cells.append(Cell(typeset(quantity(value, unit)), value))
-        area = None if shown is None else shown.area
-        rows.append((point.label, [*cells, Cell(typeset(DASH if area is None else f"{1e6 * area:.3g} mm²"), area)]))
-    return rows
-
-
-def _result_rows(page: StudyPage) -> list[tuple[str, list[Cell]]]:
-    """A row per point and model."""
-    return [
-        (
-            f"{point.label} · {name}",
-            [
-                Cell(f"{percent(result.top1)} %", result.top1),
-                Cell(f"{percent(result.low)} to {percent(result.high)}", result.low),
-                Cell(typeset(points(result.difference)), result.difference),
-                Cell(with_unit(significant(result.nf_error), "%"), result.nf_error),
-                Cell(typeset(quantity(result.energy, "J")), result.energy),
-                Cell(f"{result.images:,}", result.images),
-            ],
-        )
-        for point in page.done
-        for name, result in point.results.items()
-    ]
-
-
-def _accuracy(result: StudyResult | None) -> Cell:
-    return Cell(typeset(DASH), None) if result is None else Cell(f"{percent(result.top1)} %", result.top1)

@@ -2,12 +2,13 @@
 
 import functools
 import shutil
+import threading
 from pathlib import Path
 
 from geniex import presets
 from geniex.configuration import EvaluationConfig, TrainingConfig
 from geniex.configuration.evaluation import EmulatorSection
-from geniex.emulation import EmulatorCard, TrainingRun, save, train
+from geniex.emulation import EmulatorCard, TrainingRun, load, save, train
 from geniex.evaluation.options import Progress
 from geniex.evaluation.store import fingerprint
 from geniex.files import exclusive
@@ -17,6 +18,8 @@ from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
 
 __all__ = ["fitting", "recipe_for", "trained", "with_emulator"]
+
+TRAINING = threading.Lock()  # points that run at once can want the same emulator
 
 
 def fitting(config: EvaluationConfig, folder: Path) -> str | None:
@@ -54,7 +57,8 @@ def recipe_for(config: EvaluationConfig, recipe: TrainingConfig) -> TrainingConf
 def trained(recipe: TrainingConfig, folder: Path, advance: Progress) -> Path:
     """The file of the emulator that a recipe makes: trained now, or found among those that were trained before.
 
-    Training that was killed goes on where it was; of two runs that want the same one, one trains it.
+    Training that was killed goes on where it was; what is damaged is trained anew. Of two processes that want the same
+    emulator, one trains it; threads train one after another.
 
     Args:
         recipe: of the emulator.
@@ -65,17 +69,36 @@ def trained(recipe: TrainingConfig, folder: Path, advance: Progress) -> Path:
         OSError: if another process trains it now.
     """
     path = folder / f"{fingerprint(recipe.model_dump(mode='json'))}.safetensors"
-    if path.is_file():
-        return path
-    at_work = path.with_suffix("")
-    at_work.mkdir(parents=True, exist_ok=True)
-    with exclusive(at_work):
-        circuit, state = Circuit(recipe.crossbar.build(), recipe.cell.build()), at_work / "state"
-        run = TrainingRun(state=state, advance=lambda stage, done, total, note: advance(stage, done, total))
-        network, card = train(circuit, recipe.sampling(folder), recipe.window(), recipe.recipe(), run)
-        save(path, network, card)
-        shutil.rmtree(at_work)
+    with TRAINING:
+        if not _whole(path):
+            at_work = path.with_suffix("")
+            at_work.mkdir(parents=True, exist_ok=True)
+            with exclusive(at_work):
+                _train(recipe, path, at_work / "state", advance)
+                shutil.rmtree(at_work)
     return path
+
+
+def _whole(path: Path) -> bool:
+    try:
+        load(path)
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _train(recipe: TrainingConfig, path: Path, state: Path, advance: Progress) -> None:
+    circuit = Circuit(recipe.crossbar.build(), recipe.cell.build())
+    run = TrainingRun(state=state, advance=lambda stage, done, total, note: advance(stage, done, total))
+    arguments = circuit, recipe.sampling(path.parent), recipe.window(), recipe.recipe(), run
+    try:
+        network, card = train(*arguments)
+    except ValueError:
+        if not state.exists():
+            raise
+        state.unlink()  # damaged, or left by another version
+        network, card = train(*arguments)
+    save(path, network, card)
 
 
 def _fits(name: str, config: EvaluationConfig, folder: Path) -> bool:

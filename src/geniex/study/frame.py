@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,10 @@ def frame(outcomes: Sequence[Outcome]) -> "polars.DataFrame":
 
 def write_frame(outcomes: Sequence[Outcome], path: Path) -> None:
     """Write the table as Parquet: beside, then renamed."""
+    content = BytesIO()
+    frame(outcomes).write_parquet(content)  # polars has errors of its own for a disk that is full
     with replacing(path) as beside:
-        frame(outcomes).write_parquet(beside)
+        beside.write_bytes(content.getbuffer())
 
 
 def _rows(outcome: Outcome) -> list[dict[str, Any]]:

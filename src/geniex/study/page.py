@@ -49,7 +49,7 @@ def page_of(
         provenance={
             **{name: known[name] for name in ("network", "images") if name in known},
             "computed": _computed(outcomes),
-            "torch": version("torch"),
+            "page_written_with": {"geniex": version("geniex"), "torch": version("torch")},
             **provenance,
         },
     )

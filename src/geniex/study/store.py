@@ -1,6 +1,8 @@
 """Points on disk, each under the digest of all that its result depends on: none is ever computed twice."""
 
+import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,11 @@ __all__ = ["PointStore"]
 
 
 class PointStore:
-    """Results and errors by digest, in a folder that studies share."""
+    """Results and errors by digest, in a folder that studies share.
+
+    What is damaged, or of another version of geniex, is as good as not there. Entries without a checksum, as older ones
+    are, are taken if they have the parts of a result.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Keep results in `folder`, made when the first one comes."""
@@ -28,27 +34,39 @@ class PointStore:
 
     def result(self, key: str) -> dict[str, Any] | None:
         """What a point found, if it is there and whole."""
-        return self._read(key, "result")
+        found = self._read(key, "result")
+        if not isinstance(found, dict) or found.get("version") != version("geniex"):
+            return None
+        return found if {"models", "energy"} <= found.keys() else None
 
     def error(self, key: str) -> str | None:
         """What a point failed with, the last time."""
-        return self._read(key, "error")
+        found = self._read(key, "error")
+        return found if isinstance(found, str) else None
 
     def put_result(self, key: str, result: dict[str, Any]) -> None:
         """Store what a point found: written beside, then renamed."""
-        self._write(key, {"result": result})
+        self._write(key, "result", result)
 
     def put_error(self, key: str, error: str) -> None:
         """Store what a point failed with."""
-        self._write(key, {"error": error})
+        self._write(key, "error", error)
 
     def _read(self, key: str, part: str) -> Any:
         try:
             content = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return content.get(part) if isinstance(content, dict) else None
+        if not isinstance(content, dict) or part not in content:
+            return None
+        whole = content.get("checksum", None) in (None, _checksum(key, content[part]))
+        return content[part] if whole and content.get("version", version("geniex")) == version("geniex") else None
 
-    def _write(self, key: str, content: dict[str, Any]) -> None:
+    def _write(self, key: str, part: str, value: Any) -> None:
+        content = {"version": version("geniex"), "checksum": _checksum(key, value), part: value}
         with replacing(self.folder / f"{key}.json") as beside:
             beside.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _checksum(key: str, value: Any) -> str:
+    return hashlib.sha256(f"{key} {json.dumps(value)}".encode()).hexdigest()
