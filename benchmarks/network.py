@@ -21,7 +21,7 @@ from benchmarks import memory
 from benchmarks.timing import seconds
 from geniex import CrossbarModel, RunOptions, convert
 from geniex.cli.subjects import chosen_config, chosen_images, chosen_network
-from geniex.evaluation.classification import classify
+from geniex.evaluation.classification import Job, classify
 from geniex.loading import load_models
 
 __all__ = ["Size", "rows"]
@@ -87,7 +87,8 @@ def _network_row(name: str, count: int) -> dict[str, Any]:
         network = convert(network, model, config.hardware())
         took = _seconds_once(network, options.prepare(images.first(1).images))
     options = dataclasses.replace(options, batch=min(options.batch, -(-count // THREADS)))
-    _, per_image = classify(name, network, images, name, options)
+    job = Job(network, None, config.hardware(), options.seed)  # converted already
+    _, per_image = classify(name, job, images, name, options)
     return _row("ResNet-20", name, count) | {"program, s": took} | _compared(per_image, PUBLISHED_NETWORK.get(name))
 
 
