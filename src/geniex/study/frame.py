@@ -24,7 +24,7 @@ def frame(outcomes: Sequence[Outcome]) -> "polars.DataFrame":
     Returns:
         columns: one per axis (values that are lists as JSON), `model`, `images`, `top1` with its 95 % interval `low` to
             `high`, `difference` to the digital network and `agreement` with it, `spread` over chips, `nf_error` (root
-            mean square against the exact circuit, share of the ideal current), `energy` in joule per image, of it
+            mean square against the exact circuit, in percent of the ideal current), `energy` in joule per image, of it
             `array_energy`, `latency` in second per image, `area` in square metre, `error` of what failed, `key`.
     """
     import polars  # every command would wait for it
