@@ -145,6 +145,9 @@ def _shown(about: _Study, out: Path) -> None:
     write_frame(list(about.found.values()), out / "results.parquet")
     write_page(page, out / "report.html")
     console.print(study_table(page))
+    for point in page.points:
+        if point.error is not None:
+            say(f"{point.label} failed: {point.error.splitlines()[0]}")
     say(f"{study_summary(page)}\n")
     say(f"Page: {(out / 'report.html').resolve()}\nTable: {(out / 'results.parquet').resolve()}")
 
