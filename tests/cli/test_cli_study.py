@@ -31,7 +31,7 @@ def study(workspace):
 
 def test_a_study_prints_and_writes_a_row_per_point_and_model(study):
     shown = plain(succeed("study", "show", study))
-    assert "not run yet" in shown
+    assert shown.count("pending") == 4
     assert "0 of 4 points are done." in shown
     printed = plain(succeed("study", "run", study))
     assert "4 of 4 points are done." in printed

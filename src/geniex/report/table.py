@@ -73,7 +73,7 @@ def study_table(page: StudyPage, last: int | None = None) -> Table:
     model = closest(page.models)
     for point in page.points if last is None else known[-last:]:
         if not point.results:
-            state = "not run yet" if point.error is None else "failed"
+            state = "pending" if point.error is None else "failed"
             table.add_row(Text(point.label), *[""] * len(page.models), state)
             continue
         cells = (point.results.get(name) for name in page.models)
