@@ -25,8 +25,8 @@ def pareto(found: Mapping[str, Sequence[tuple[str, float, StudyResult]]], looks:
         best = front([(energy, result.top1) for _, energy, result in points])
         figure.add_traces([_points(model, points, looks[model]), _steps(model, best, looks[model])])
     style(figure, "energy per image on crossbars", "top-1 accuracy (%)", height=420)
-    ticks = _round_ticks([energy for points in found.values() for _, energy, _ in points])
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[quantity(tick, "J", 1) for tick in ticks])
+    ticks = _ticks([energy for points in found.values() for _, energy, _ in points])
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[quantity(tick, "J") for tick in ticks])
     return figure
 
 
@@ -64,9 +64,10 @@ def _steps(model: str, best: Sequence[tuple[float, float]], look: Look) -> go.Sc
     )
 
 
-def _round_ticks(values: Sequence[float]) -> list[float]:
-    """1, 2 and 5 of every decade that positive values span, and one beyond at either end."""
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    ticks = [m * 10.0**power for power in range(low, high + 1) for m in (1, 2, 5)]
-    below = [tick for tick in ticks if tick <= min(values)][-1:]
-    return [*below, *(tick for tick in ticks if min(values) < tick <= 1.5 * max(values))]
+def _ticks(values: Sequence[float]) -> list[float]:
+    """1, 2 and 5 of every decade that positive values span; the ends of values that span less than that."""
+    low, high = min(values), max(values)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    round_ones = [tick for power in powers for tick in (10.0**power, 2 * 10.0**power, 5 * 10.0**power)]
+    within = [tick for tick in round_ones if low <= tick <= high]
+    return within if len(within) > 1 else [low, high]
