@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmarks.timing import machine
 from geniex.files import replacing
 
-ALL = ("solve", "read", "program", "reduced", "network", "gradients", "energy")
+ALL = ("solve", "read", "program", "reduced", "network", "gradients", "energy", "scaling")
 
 
 def main(

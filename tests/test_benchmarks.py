@@ -1,7 +1,7 @@
 """Benchmarks run, and say what their columns promise: at sizes that take no time, whose times mean nothing."""
 
 import pytest
-from benchmarks import energy, frontier, gradients, network, program, read, reduced
+from benchmarks import energy, frontier, gradients, network, program, read, reduced, scaling
 
 from geniex.circuit.spec import CrossbarSpec
 
@@ -64,3 +64,16 @@ def test_power_of_arrays_is_compared_with_the_circuit(monkeypatch):
     first = {row["model"]: row for row in list(energy.rows())[:4]}
     assert first["ReducedOrder"]["largest, %"] < 1 < first["LinearCircuit"]["error, RMS %"]
     assert abs(first["Geniex"]["mean, %"]) <= first["Geniex"]["error, RMS %"]
+
+
+def test_a_cluster_is_measured_against_this_process():
+    size = scaling.Size(images=4, batch=1, parts=3, stored=16, models=("digital", "ideal"), workers=(1,))
+    rows = list(scaling.rows(size))
+    assert [(row["what"], row["workers"], row["count"]) for row in rows] == [
+        ("ResNet-20, images", 0, 4),
+        ("ResNet-20, images", 1, 4),
+        ("parts of no work", 1, 3),
+        ("a point, all stored", 0, 1),
+    ]
+    assert all(row["per s"] == pytest.approx(row["count"] / row["s"]) for row in rows)
+    assert [row["CPU of workers, s"] > 0 for row in rows] == [False, True, True, False]

@@ -3,7 +3,10 @@
 Dask need not be installed, and it declares every method as a coroutine too: its objects have the type `Any` here.
 """
 
+import ctypes
+import functools
 import pickle
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
@@ -19,6 +22,8 @@ SECONDS_TO_CONNECT = 10
 SECONDS_TO_CLOSE = 3
 SECONDS_TO_WAIT = 5  # for a part, before looking whether there is any worker
 PER_THREAD = 2  # parts in flight: one being worked on, one ready to be
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KEPT_BYTES = 2**26
 
 Say = Callable[[str], None]
 
@@ -181,8 +186,21 @@ def _call(shared: tuple[Callable[[Any], Any], Any], part: None) -> Any:
     return function(argument)
 
 
+@functools.cache
+def _keep_memory() -> None:
+    """Let this process keep freed memory for its next arrays, as processes do outside of Dask.
+
+    Dask's workers give all of it back to the system, which clears every page before it is used again: with that an
+    image of a ResNet-20 takes 2.4 times the CPU time.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES // 2)  # the largest that glibc takes
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
 def _alone(function: Callable[[Any, Any], Any], shared: Any, part: Any) -> Any:
     """On a worker: each of its threads works on one of torch's threads."""
+    _keep_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,6 +1,7 @@
 """A cluster of processes finds what this process finds, bit for bit, loses workers without losing work, fails alike."""
 
 import os
+import resource
 import signal
 import sys
 import types
@@ -140,12 +141,27 @@ def test_an_error_comes_back_as_it_is(there, network, images, spec, hardware, er
         evaluate(network, images, {"fails": Fails(error)}, hardware, options(spec, cluster=there))
 
 
-def test_work_that_kills_its_workers_is_an_error_of_its_own(running, there, network, images, spec, hardware):
-    """It ends after some workers; another evaluation has them back."""
-    with pytest.raises(RuntimeError, match=r"Workers of tcp://\S+ ended while they worked on a part, 4 in a row"):
-        evaluate(network, images, {"deadly": Deadly()}, hardware, options(spec, exact=None, costs=None, cluster=there))
-    again = options(spec, exact=None, costs=None, cluster=there)
-    assert evaluate(network, images, {"ideal": Ideal()}, hardware, again).models[0].top1 >= 0
+def faults_of(arrays):
+    """Pages that the system gave to this process, for arrays of 8 MB that come one after another."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(arrays):
+        np.ones(2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as glibc keeps memory")
+def test_workers_keep_memory_from_array_to_array(there):
+    """An array has 2048 pages; Dask's own workers are given them for each array anew."""
+    assert there.call(faults_of, 50) < 3 * 2048
+
+
+def test_work_that_kills_its_workers_is_an_error(running, there, network, images, spec, hardware, monkeypatch):
+    """It ends after some workers, and others do what comes next."""
+    monkeypatch.setattr(running.scheduler, "allowed_failures", 1)
+    plain = options(spec, exact=None, costs=None, cluster=there)
+    with pytest.raises(RuntimeError, match=r"Workers of tcp://\S+ ended while they worked on a part, 2 in a row\."):
+        evaluate(network, images.first(4), {"deadly": Deadly()}, hardware, plain)
+    assert evaluate(network, images, {"ideal": Ideal()}, hardware, plain).models[0].images == 90
 
 
 def test_a_network_that_workers_cannot_import_is_refused_in_words(there, images, spec, hardware, monkeypatch):

@@ -12,6 +12,7 @@ from geniex.report.attribution import (
     attribution_summary,
     attribution_tables,
     effect_bars,
+    layer_bars,
     write_attribution_page,
 )
 
@@ -85,6 +86,13 @@ def test_bars_end_where_the_intervals_say(found):
     assert list(off.x) == pytest.approx([20, 0, 0, -30])
     assert off.x[0] + off.error_x["array"][0] == pytest.approx(30)
     assert on.x[0] - on.error_x["arrayminus"][0] == pytest.approx(-40)
+
+
+def test_layers_are_told_apart_by_distance(found):
+    ideal, analog = layer_bars(found.layers).data
+    assert list(ideal.x) == pytest.approx([-5, -25])
+    assert list(analog.x) == pytest.approx([-5, 50])
+    assert analog.x[1] + analog.error_x["array"][1] == pytest.approx(52)
 
 
 def test_the_page_holds_every_number_and_no_markup_of_others(found, tmp_path):

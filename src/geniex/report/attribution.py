@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import yaml
 from rich import box
@@ -125,41 +126,57 @@ def write_attribution_page(found: Attribution, path: str | os.PathLike[str]) -> 
 def effect_bars(effects: Sequence[EffectLoss]) -> go.Figure:
     """Points won without each effect, and lost with it alone, with their 95 % intervals."""
     names = [safe(effect.title) for effect in effects]
-    return _bars(names, ("off alone", [e.off for e in effects]), ("on alone", [e.on for e in effects]))
+    figure = go.Figure()
+    for label, differences, colour in (
+        ("off alone", [effect.off for effect in effects], WON),
+        ("on alone", [effect.on for effect in effects], LOST),
+    ):
+        ends = [(each.low, each.points, each.high) for each in differences]
+        figure.add_trace(_bars(label, names, ends, [_told(each) for each in differences], colour))
+    return _styled(figure, "change of accuracy (points)", len(names))
 
 
 def layer_bars(layers: Sequence[LayerLoss]) -> go.Figure:
-    """Points won with each layer on ideal crossbars, and lost with it alone on others, with their 95 % intervals."""
+    """What each layer does to the distance from the digital network: points tell layers apart on many images only."""
     names = [safe(layer.name) for layer in layers]
-    return _bars(names, ("ideal alone", [x.ideal for x in layers]), ("analog alone", [x.analog for x in layers]))
-
-
-def _bars(names: list[str], *series: tuple[str, list[Difference]]) -> go.Figure:
     figure = go.Figure()
-    for (label, differences), colour in zip(series, (WON, LOST), strict=True):
-        middle = [100 * each.points for each in differences]
-        figure.add_trace(
-            go.Bar(
-                x=middle,
-                y=names,
-                name=label,
-                orientation="h",
-                marker_color=colour,
-                error_x={
-                    "type": "data",
-                    "array": [100 * each.high - x for each, x in zip(differences, middle, strict=True)],
-                    "arrayminus": [x - 100 * each.low for each, x in zip(differences, middle, strict=True)],
-                    "color": INK,
-                    "thickness": 1.2,
-                    "width": 3,
-                },
-                customdata=[
-                    f"{points(each.points)} points, distance {_signed(each.distance)} %" for each in differences
-                ],
-                hovertemplate=f"%{{y}}, {label}: %{{customdata}}<extra></extra>",
-            )
-        )
-    style(figure, "change of accuracy (points)", None, height=130 + 38 * len(names))
+    for label, differences, colour in (
+        ("ideal alone", [layer.ideal for layer in layers], WON),
+        ("analog alone", [layer.analog for layer in layers], LOST),
+    ):
+        ends = [(x.distance - x.distance_error, x.distance, x.distance + x.distance_error) for x in differences]
+        figure.add_trace(_bars(label, names, ends, [_told(each) for each in differences], colour))
+    return _styled(figure, "change of distance from the digital network (%)", len(names))
+
+
+def _bars(label: str, names: list[str], ends: list[tuple[float, float, float]], told: list[str], colour: str) -> go.Bar:
+    """Bars of shares, in percent, with the ends of their intervals."""
+    low, middle, high = (100 * np.array(each) for each in zip(*ends, strict=True))
+    return go.Bar(
+        x=middle.tolist(),
+        y=names,
+        name=label,
+        orientation="h",
+        marker_color=colour,
+        error_x={
+            "type": "data",
+            "array": (high - middle).tolist(),
+            "arrayminus": (middle - low).tolist(),
+            "color": INK,
+            "thickness": 1.2,
+            "width": 3,
+        },
+        customdata=told,
+        hovertemplate=f"%{{y}}, {label}: %{{customdata}}<extra></extra>",
+    )
+
+
+def _told(difference: Difference) -> str:
+    return f"{points(difference.points)} points, distance {_signed(difference.distance)} %"
+
+
+def _styled(figure: go.Figure, axis: str, bars: int) -> go.Figure:
+    style(figure, axis, None, height=130 + 38 * bars)
     figure.add_vline(0, line={"color": INK, "width": 1})
     figure.update_layout(barmode="group", bargap=0.3)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False, ticks="")
