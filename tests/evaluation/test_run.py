@@ -540,3 +540,21 @@ def test_energy_is_that_of_the_first_images_on_the_crossbars_of_the_run(network,
 
 def test_a_digital_network_has_no_energy_on_crossbars(network, images, hardware):
     assert evaluate(network, images, {"digital": None}, hardware, RunOptions(costs=Costs())).energy is None
+
+
+# Several evaluations at once
+
+
+def test_a_network_that_others_evaluate_too_is_left_as_it_is(network, images, hardware):
+    """It has no hooks on the way: another thread may be copying it, or sending it to a worker."""
+    hooks = []
+
+    def prepare(x):
+        hooks.extend(hook for module in network.modules() for hook in module._forward_pre_hooks)
+        return Preprocess()(x)
+
+    evaluate(network, images, {"digital": None, "ideal": Ideal()}, hardware, RunOptions(prepare=prepare))
+    assert not hooks
+    network[0].register_forward_pre_hook(lambda module, x: None)
+    evaluate(network, images, {"digital": None}, hardware, RunOptions(prepare=prepare))
+    assert hooks  # those of the user are seen

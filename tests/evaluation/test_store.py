@@ -5,6 +5,8 @@ import importlib
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from geniex.circuit.spec import CrossbarSpec
 from geniex.converters import Adc, DigitalFloor
 from geniex.devices import Ohmic, Sinh
 from geniex.digital import FixedPoint
+from geniex.evaluation import store as module
 from geniex.evaluation.store import BatchStore, fingerprint
 from geniex.functional import HardwareConfig
 from geniex.mapping import OffsetColumn
@@ -279,6 +282,24 @@ def test_what_cannot_be_described_is_never_mistaken():
     first, second = functools.partial(F.relu), functools.partial(F.gelu)
     assert fingerprint(Scaled(activation=first)) != fingerprint(Scaled(activation=second))
     assert fingerprint(object()) != fingerprint([object()])
+
+
+def test_threads_read_source_one_at_a_time(monkeypatch):
+    """Python 3.11 parses in one thread at a time: in two it raises SystemError, now and then."""
+    reading, most, getsource = [], [], module.inspect.getsource
+
+    def slow(part):
+        reading.append(part)
+        most.append(len(reading))
+        time.sleep(0.005)
+        reading.remove(part)
+        return getsource(part)
+
+    monkeypatch.setattr(module, "_sources", module.WeakKeyDictionary())
+    monkeypatch.setattr(module.inspect, "getsource", slow)
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda network: fingerprint(network), [Scaled() for _ in range(8)]))
+    assert (max(most), len(found)) == (1, 1)
 
 
 # Generators
