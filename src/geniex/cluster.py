@@ -22,7 +22,7 @@ SECONDS_TO_CONNECT = 10
 SECONDS_TO_CLOSE = 3
 SECONDS_TO_WAIT = 5  # for a part, before looking whether there is any worker
 PER_THREAD = 2  # parts in flight: one being worked on, one ready to be
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 KEPT_BYTES = 2**26
 
 Say = Callable[[str], None]
@@ -196,6 +196,7 @@ def _keep_memory() -> None:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES // 2)  # the largest that glibc takes
         libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_TOP_PAD, KEPT_BYTES)  # or threads unmap what holds nothing but the array that is freed
 
 
 def _alone(function: Callable[[Any, Any], Any], shared: Any, part: Any) -> Any:
