@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from geniex.chip import Chip
-from geniex.cluster import Cluster
+from geniex.cluster import Cluster, ClusterLost
 from geniex.conversion import LayerConfig
 from geniex.evaluation.chips import generators_of_reads, installed, written
 from geniex.evaluation.images import LabelledImages
@@ -129,8 +129,18 @@ def _by_cluster(job: Job, cluster: Cluster, options: RunOptions) -> Compute:
     def compute(batches: Sequence[LabelledImages]) -> Iterator[tuple[int, Classified]]:
         starts = range(0, len(batches), BATCHES_PER_PART)
         parts = [(plain, batches[start : start + BATCHES_PER_PART]) for start in starts]
+        failed: dict[int, Exception] = {}
         for number, future in cluster.finished(_classified_part, job, parts):
-            yield from enumerate(cluster.result(future), start=starts[number])
+            try:
+                found = cluster.result(future)
+            except ClusterLost:
+                raise
+            except Exception as error:  # the network is the user's: it can raise anything
+                failed[number] = error
+                continue
+            yield from enumerate(found, start=starts[number])
+        if failed:
+            raise failed[min(failed)]  # of the first batch that fails, as without a cluster
 
     return compute
 

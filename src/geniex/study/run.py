@@ -118,8 +118,10 @@ def run_study(
         futures = [pool.submit(_run, outcome, subject, store, advance, cluster) for outcome in waiting]
         try:
             yield from (future.result() for future in as_completed(futures))
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            cluster.close()  # points at work end at once
+            raise
 
 
 def _at_once(images: int, cluster: Cluster) -> int:
