@@ -65,6 +65,17 @@ def test_a_failure_leaves_the_old_file(tmp_path, error):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_two_that_write_the_same_file_at_once_do_not_meet(tmp_path):
+    path = tmp_path / "a.txt"
+    with replacing(path) as one:
+        one.write_text("one")
+        with replacing(path) as other:
+            other.write_text("other")
+        assert path.read_text() == "other"
+    assert path.read_text() == "one"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
 def test_a_block_that_writes_nothing_fails(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.txt"):
         pass

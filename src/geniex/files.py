@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ def replacing(path: Path) -> Iterator[Path]:
         NoSpaceLeft: if the disk is full; a write does not say by itself which file it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # threads and machines may write the same
     try:
         yield beside
         beside.replace(path)
