@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import t
 
 from geniex.evaluation import Evaluation
-from geniex.evaluation.run import wilson_interval
+from geniex.evaluation.statistics import wilson_interval
 
 __all__ = ["difference", "summarize"]
 

@@ -13,7 +13,7 @@ from geniex.converters import Dac
 from geniex.devices import Sinh
 from geniex.energy import Costs, measure_energy
 from geniex.evaluation import LabelledImages, Preprocess, RunOptions, evaluate
-from geniex.evaluation.run import wilson_interval
+from geniex.evaluation.statistics import paired_interval, wilson_interval
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex, Scaling
@@ -68,6 +68,11 @@ def test_accuracies_are_the_plain_ratios(network, images, spec, hardware):
         assert result.agreement == sum(same) / 12
         assert result.difference == pytest.approx((sum(right) - sum(digital)) / 12, abs=1e-15)
         assert result.seconds_per_image > 0
+        assert set(result.against) == {"digital", "linear", "dead"} - {result.name}
+        for name, margin in result.against.items():
+            other = [a == b for a, b in zip(seen[name], images.labels, strict=True)]
+            assert margin.points == pytest.approx((sum(right) - sum(other)) / 12)
+            assert (margin.low, margin.high) == paired_interval(np.array([right]), np.array([other]))
         interval = binomtest(sum(right), 12).proportion_ci(method="wilson")
         assert (result.low, result.high) == pytest.approx(tuple(interval), abs=1e-4)  # 1.96 for 1.95996
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from geniex.configuration import EvaluationConfig, read_config
 from geniex.evaluation import Evaluation, LabelledImages, ModelResult, load_images
-from geniex.evaluation.run import wilson_interval
+from geniex.evaluation.statistics import wilson_interval
 from geniex.loading import load_models
 from tests.tolerances import SAME_ALGORITHM
 

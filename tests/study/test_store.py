@@ -65,11 +65,22 @@ def without_its_models(path):
     path.write_text(json.dumps({"result": {"version": content["version"], "energy": None}}))
 
 
+def without_margins(path):
+    """As older points are, which had no checksum either."""
+    result = json.loads(path.read_text())["result"]
+    for model in result["models"]:
+        del model["against"]
+    path.write_text(json.dumps({"result": result}))
+
+
 def of_another_version(path):
     path.write_text(path.read_text().replace('"version": "', '"version": "0.0.', 1))
 
 
-@pytest.mark.parametrize("damage", [flip_a_digit, cut, empty, of_no_text, without_its_models, of_another_version])
+@pytest.mark.parametrize(
+    "damage",
+    [flip_a_digit, cut, empty, of_no_text, without_its_models, without_margins, of_another_version],
+)
 def test_what_is_damaged_or_of_another_version_is_computed_anew(tmp_path, subject, damage):
     first = run(subject, tmp_path)
     whole = entry(tmp_path, first[0])

@@ -18,7 +18,7 @@ from geniex.conversion import check_called, convert
 from geniex.evaluation import LabelledImages
 from geniex.evaluation.chips import generators_of_converters, written
 from geniex.evaluation.classification import prepared
-from geniex.evaluation.run import wilson_interval
+from geniex.evaluation.statistics import wilson_interval
 from geniex.evaluation.store import fingerprint
 from geniex.layers import analog_layers
 from geniex.loading import load_models

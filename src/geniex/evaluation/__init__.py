@@ -3,12 +3,13 @@
 from geniex.evaluation.images import LabelledImages, Preprocess, load_images
 from geniex.evaluation.options import RunOptions
 from geniex.evaluation.photos import Photos, list_photos, pack_folder
-from geniex.evaluation.results import Evaluation, ModelResult, NfError, NfSample
+from geniex.evaluation.results import Evaluation, Margin, ModelResult, NfError, NfSample
 from geniex.evaluation.run import evaluate
 
 __all__ = [
     "Evaluation",
     "LabelledImages",
+    "Margin",
     "ModelResult",
     "NfError",
     "NfSample",

@@ -7,7 +7,22 @@ from typing import Any
 from geniex.energy import EnergyReport
 from geniex.nf import NfError
 
-__all__ = ["Evaluation", "ModelResult", "NfError", "NfSample"]
+__all__ = ["Evaluation", "Margin", "ModelResult", "NfError", "NfSample"]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How far the accuracy of one model is above that of another, on the same images.
+
+    Attributes:
+        points: the difference, as a share.
+        low: lower end of its 95 % confidence interval, for matched pairs (Agresti and Min 2005).
+        high: upper end of it.
+    """
+
+    points: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,7 @@ class ModelResult:
         outside: of the same tiles and inputs, the share that lies outside of what the model was made for, by quantity
             (`v`, `g`, `density of v`, `density of g`); only shares above 0.
         chips: `top1` of each chip, where several were written; `top1` is their mean.
+        against: how far its accuracy is above that of every other model of the run, by name.
     """
 
     name: str
@@ -41,6 +57,7 @@ class ModelResult:
     nf: NfError | None = None
     outside: dict[str, float] = field(default_factory=dict)
     chips: list[float] = field(default_factory=list)
+    against: dict[str, Margin] = field(default_factory=dict)
 
     @property
     def spread(self) -> float | None:

@@ -1,7 +1,6 @@
 """Accuracy of a network under several models of the crossbar, on the same images."""
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,7 +24,8 @@ from geniex.evaluation.classification import Job, classify, prepared
 from geniex.evaluation.fidelity import compare_with_exact, sample_reads
 from geniex.evaluation.images import LabelledImages
 from geniex.evaluation.options import DEFAULTS, RunOptions
-from geniex.evaluation.results import Evaluation, ModelResult, NfError, NfSample
+from geniex.evaluation.results import Evaluation, Margin, ModelResult, NfError, NfSample
+from geniex.evaluation.statistics import paired_interval, wilson_interval
 from geniex.evaluation.store import fingerprint
 from geniex.functional import HardwareConfig
 from geniex.models.base import CrossbarModel
@@ -34,7 +34,7 @@ from geniex.models.guard import shares_outside
 from geniex.models.randomness import is_random, reseed, seed_each
 from geniex.threads import taken_from_torch
 
-__all__ = ["check_fits", "evaluate", "evaluating", "wilson_interval"]
+__all__ = ["check_fits", "evaluate", "evaluating"]
 
 Found = TypeVar("Found")
 _Fidelity = tuple[dict[str, NfError], dict[str, dict[str, float]], NfSample]
@@ -246,16 +246,19 @@ def _results(
             difference = top1 - float((reference == labels).mean())
             agreement = float((predicted == reference).mean())
         measured = (len(labels), top1, low, high, difference, agreement, seconds)
-        results.append(ModelResult(name, *measured, chips=chips if len(chips) > 1 else []))
+        against = _margins(labels, predicted, {other: run[0] for other, run in runs.items() if other != name})
+        results.append(ModelResult(name, *measured, chips=chips if len(chips) > 1 else [], against=against))
     return results
 
 
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """95 % confidence interval of a share of `count` (Wilson 1927)."""
-    z = 1.96
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+def _margins(labels: np.ndarray, predicted: np.ndarray, others: Mapping[str, np.ndarray]) -> dict[str, Margin]:
+    """By how much one model's accuracy is above each other's."""
+    right = predicted == labels
+    pairs = {name: other == labels for name, other in others.items()}
+    return {
+        name: Margin(float(right.mean() - other.mean()), *paired_interval(right, other))
+        for name, other in pairs.items()
+    }
 
 
 def _compared(run: _Run, models: Mapping[str, CrossbarModel], exact: Circuit) -> _Fidelity:

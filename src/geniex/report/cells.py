@@ -3,10 +3,11 @@
 import re
 from typing import NamedTuple
 
+from geniex.evaluation.results import Margin
 from geniex.nf import NfError
-from geniex.report.formats import DASH, fixed, significant_decimals
+from geniex.report.formats import DASH, between, fixed, points, significant_decimals
 
-__all__ = ["Cell", "nf_cells", "prose", "typeset", "with_unit"]
+__all__ = ["Cell", "margin_cell", "nf_cells", "prose", "typeset", "with_unit"]
 
 UNITS = re.compile(r"(?<=\d) (?=%|points|[afpnµmkMG]?[Js]\b|mm²)")
 """Spaces between a number and its unit."""
@@ -31,6 +32,12 @@ def nf_cells(nf: NfError, decimals: int | None = None) -> list[Cell]:
         Cell(f"{nf.reads:,}", nf.reads),
         Cell(f"{nf.columns:,}", nf.columns),
     ]
+
+
+def margin_cell(margin: Margin | None, difference: float | None) -> Cell:
+    """A difference of accuracies in points, with its 95 % interval where that is known."""
+    interval = "" if margin is None else f" ({between(margin.low, margin.high)})"
+    return Cell(typeset(f"{points(difference)}{interval}"), difference)
 
 
 def with_unit(number: str, unit: str) -> str:

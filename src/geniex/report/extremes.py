@@ -1,13 +1,12 @@
 """Best and worst points of each model of a study, and where two models are furthest apart."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from geniex.report.formats import percent, points
+from geniex.report.formats import between, percent, points
 from geniex.report.points import StudyPoint, StudyResult
 
-__all__ = ["Extreme", "best", "furthest", "gap_interval", "worst"]
+__all__ = ["Extreme", "best", "furthest", "worst"]
 
 
 class Extreme(NamedTuple):
@@ -36,25 +35,15 @@ def worst(model: str, done: Sequence[StudyPoint]) -> Extreme:
 
 def furthest(model: str, reference: str, done: Sequence[StudyPoint]) -> Extreme | None:
     """Where a model differs most from another one, and by how much; None where no point has both."""
-    both = [point for point in done if {model, reference} <= set(point.results)]
-    if not both or model == reference:
+    margins = [
+        (point.results[model].against[reference], point.label)
+        for point in done
+        if model in point.results and reference in point.results[model].against
+    ]
+    if not margins:
         return None
-    point = max(both, key=lambda point: abs(point.results[model].top1 - point.results[reference].top1))
-    low, high = gap_interval(point.results[model], point.results[reference])
-    gap = point.results[model].top1 - point.results[reference].top1
-    return Extreme(f"{points(gap)} points", f"{points(low)} to {points(high)}", point.label)
-
-
-def gap_interval(result: StudyResult, reference: StudyResult) -> tuple[float, float]:
-    """95 % interval of a difference of two accuracies, from the intervals of both (Newcombe 1998, method 10).
-
-    It takes them as if of different images. Models that err on the same ones differ by less, so it is too wide, never
-    too narrow, as long as they agree more than by chance.
-    """
-    gap = result.top1 - reference.top1
-    below = math.hypot(result.top1 - result.low, reference.high - reference.top1)
-    above = math.hypot(result.high - result.top1, reference.top1 - reference.low)
-    return gap - below, gap + above
+    margin, label = max(margins, key=lambda each: abs(each[0].points))
+    return Extreme(f"{points(margin.points)} points", between(margin.low, margin.high), label)
 
 
 def _of(model: str, done: Sequence[StudyPoint]) -> list[tuple[StudyPoint, StudyResult]]:

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["DASH", "count", "fixed", "percent", "points", "quantity", "significant", "significant_decimals"]
+__all__ = ["DASH", "between", "count", "fixed", "percent", "points", "quantity", "significant", "significant_decimals"]
 
 DASH = "-"
 PREFIXES = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G")
@@ -42,6 +42,11 @@ def points(difference: float | None) -> str:
         return DASH
     rounded = round(100 * difference, 1)
     return f"{rounded:+.1f}" if rounded else "0.0"
+
+
+def between(low: float, high: float) -> str:
+    """The ends of an interval of a difference of two shares, in percentage points."""
+    return f"{points(low)} to {points(high)}"
 
 
 def quantity(value: float | None, unit: str, digits: int = 3) -> str:

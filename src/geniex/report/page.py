@@ -9,9 +9,9 @@ import yaml
 
 from geniex.energy import COMPONENTS
 from geniex.evaluation.results import Evaluation, ModelResult, NfSample
-from geniex.report.cells import Cell, nf_cells, prose, typeset, with_unit
+from geniex.report.cells import Cell, margin_cell, nf_cells, prose, typeset, with_unit
 from geniex.report.energy import energy_by_layer, energy_rows, energy_sentence, layer_rows, shown_model
-from geniex.report.formats import DASH, percent, points, significant
+from geniex.report.formats import DASH, percent, significant
 from geniex.report.palette import Look, looks
 from geniex.report.plots import (
     accuracy_bars,
@@ -102,7 +102,7 @@ def _accuracy_cells(result: ModelResult, several_chips: bool) -> list[Cell]:
         Cell(f"{percent(result.top1)} %", result.top1),
         Cell(f"{percent(result.low)} to {percent(result.high)}", result.low),
         *(_chip_cells(result) if several_chips else []),
-        Cell(typeset(points(result.difference)), result.difference),
+        margin_cell(result.against.get("digital"), result.difference),
         Cell(with_unit(percent(result.agreement), "%"), result.agreement),
         Cell(with_unit(significant(nf), "%"), nf),
         Cell(with_unit(significant(result.seconds_per_image), "s"), result.seconds_per_image),

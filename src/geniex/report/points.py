@@ -1,8 +1,10 @@
 """What the page of a study shows, as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from geniex.evaluation.results import Margin
 
 __all__ = ["StudyPage", "StudyPoint", "StudyResult", "closest", "short_names"]
 
@@ -25,6 +27,7 @@ class StudyResult:
         energy: joule.
         latency: seconds.
         area: square metre.
+        against: how far its accuracy is above that of every other model of the point, by name.
     """
 
     model: str
@@ -37,6 +40,7 @@ class StudyResult:
     energy: float | None = None
     latency: float | None = None
     area: float | None = None
+    against: Mapping[str, Margin] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from geniex.report.cells import Cell, typeset, with_unit
-from geniex.report.formats import DASH, percent, points, quantity, significant
+from geniex.report.cells import Cell, margin_cell, typeset, with_unit
+from geniex.report.formats import DASH, percent, quantity, significant
 from geniex.report.points import StudyPage, StudyResult
 
 __all__ = ["Column", "measured", "point_rows", "result_rows"]
@@ -19,29 +19,34 @@ class Column(NamedTuple):
     """A column of the tables that is shown if any result has it."""
 
     title: str
-    of: Callable[[StudyResult], float | None]
-    text: Callable[[float | None], str]
+    of: Callable[[StudyResult], Cell]
     of_point: bool = False
 
     def cell(self, result: StudyResult | None) -> Cell:
         """Its number of a result."""
-        value = None if result is None else self.of(result)
-        return Cell(typeset(self.text(value)), value)
+        return Cell(typeset(DASH), None) if result is None else self.of(result)
+
+
+def _plain(of: Callable[[StudyResult], float | None], text: Callable[[float | None], str]) -> Callable:
+    """The cell of a number that is shown as it is."""
+    return lambda result: Cell(typeset(text(of(result))), of(result))
 
 
 COLUMNS = (
-    Column("Difference to digital, points", lambda result: result.difference, points),
-    Column("NF error, RMSE", lambda result: result.nf_error, lambda value: with_unit(significant(value), "%")),
-    Column("Energy per image", lambda result: result.energy, lambda value: quantity(value, "J"), of_point=True),
-    Column("Latency", lambda result: result.latency, lambda value: quantity(value, "s"), of_point=True),
-    Column("Area", lambda result: result.area, _square_millimetres, of_point=True),
+    Column(
+        "Difference to digital, points", lambda result: margin_cell(result.against.get("digital"), result.difference)
+    ),
+    Column("NF error, RMSE", _plain(lambda result: result.nf_error, lambda value: with_unit(significant(value), "%"))),
+    Column("Energy per image", _plain(lambda result: result.energy, lambda value: quantity(value, "J")), of_point=True),
+    Column("Latency", _plain(lambda result: result.latency, lambda value: quantity(value, "s")), of_point=True),
+    Column("Area", _plain(lambda result: result.area, _square_millimetres), of_point=True),
 )
 
 
 def measured(results: Iterable[StudyResult]) -> list[Column]:
     """The columns that any result has a number for."""
     known = list(results)
-    return [column for column in COLUMNS if any(column.of(result) is not None for result in known)]
+    return [column for column in COLUMNS if any(column.of(result).value is not None for result in known)]
 
 
 def point_rows(page: StudyPage, columns: Sequence[Column], model: str | None) -> list[tuple[str, list[Cell]]]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["frame", "write_frame"]
 
-MEASURED = ("images", "top1", "low", "high", "difference", "agreement", "spread")
+ACCURACY = ("images", "top1", "low", "high")
+DIFFERENCE = ("difference", "difference_low", "difference_high")  # to the digital network
 ENERGY = ("energy", "array_energy", "latency", "area")
 
 
@@ -23,9 +24,10 @@ def frame(outcomes: Sequence[Outcome]) -> "polars.DataFrame":
 
     Returns:
         columns: one per axis (values that are lists as JSON), `model`, `images`, `top1` with its 95 % interval `low` to
-            `high`, `difference` to the digital network and `agreement` with it, `spread` over chips, `nf_error` (root
-            mean square against the exact circuit, in percent of the ideal current), `energy` in joule per image, of it
-            `array_energy`, `latency` in second per image, `area` in square metre, `error` of what failed, `key`.
+            `high`, `difference` to the digital network with its own, `difference_low` to `difference_high`, `agreement`
+            with it, `spread` over chips, `nf_error` (root mean square against the exact circuit, in percent of the
+            ideal current), `energy` in joule per image, of it `array_energy`, `latency` in second per image, `area` in
+            square metre, `error` of what failed, `key`.
     """
     import polars  # every command would wait for it
 
@@ -45,20 +47,27 @@ def write_frame(outcomes: Sequence[Outcome], path: Path) -> None:
 def _rows(outcome: Outcome) -> list[dict[str, Any]]:
     axes = {axis: _scalar(value) for axis, value in outcome.point.values.items()}
     ends = {"error": outcome.error if outcome.result is None else None, "key": outcome.key}
-    blank = dict.fromkeys(("model", *MEASURED, "nf_error", *ENERGY))
     if outcome.result is None:
-        return [{**axes, **blank, **ends}]
+        names = ("model", *ACCURACY, *DIFFERENCE, "agreement", "spread", "nf_error", *ENERGY)
+        return [{**axes, **dict.fromkeys(names), **ends}]
     return [
         {
             **axes,
             "model": model["name"],
-            **{name: model[name] for name in MEASURED},
+            **{name: model[name] for name in ACCURACY},
+            **_difference(model),
+            **{name: model[name] for name in ("agreement", "spread")},
             "nf_error": None if model["nf"] is None else model["nf"]["rmse"],
             **_energy(outcome.result["energy"], model["name"]),
             **ends,
         }
         for model in outcome.result["models"]
     ]
+
+
+def _difference(model: dict[str, Any]) -> dict[str, float | None]:
+    margin = model["against"].get("digital", {})
+    return dict(zip(DIFFERENCE, (model["difference"], margin.get("low"), margin.get("high")), strict=True))
 
 
 def _energy(report: dict[str, Any] | None, model: str) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geniex.configuration import EvaluationConfig
+from geniex.evaluation import Margin
 from geniex.report.points import StudyPage, StudyPoint, StudyResult, short_names
 from geniex.study.description import StudyConfig
 from geniex.study.run import Outcome
@@ -102,4 +103,5 @@ def _result(model: dict[str, Any], energy: dict[str, Any] | None) -> StudyResult
         energy=energy["energy"][name] if energy and measured else None,
         latency=energy["latency"] if energy and measured else None,
         area=energy["area"] if energy and measured else None,
+        against={other: Margin(**margin) for other, margin in model["against"].items()},
     )

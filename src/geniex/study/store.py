@@ -37,7 +37,9 @@ class PointStore:
         found = self._read(key, "result")
         if not isinstance(found, dict) or found.get("version") != version("geniex"):
             return None
-        return found if {"models", "energy"} <= found.keys() else None
+        if not {"models", "energy"} <= found.keys() or any("against" not in model for model in found["models"]):
+            return None  # of an older geniex
+        return found
 
     def error(self, key: str) -> str | None:
         """What a point failed with, the last time."""
