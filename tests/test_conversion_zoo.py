@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from geniex.calibration import calibrate
 from geniex.conversion import check_called, convert
 from geniex.converters import Dac
 from geniex.digital import FixedPoint
@@ -144,6 +145,13 @@ def test_an_evaluation_refuses_layers_that_are_not_called():
         evaluate(network, images, {"ideal": Ideal()}, CONFIG)
     (result,) = evaluate(network, images, {"digital": None}, CONFIG).models
     assert result.images == 2
+
+
+def test_a_calibration_refuses_layers_that_are_not_called():
+    network = torchvision.SwinTransformer([4, 4], 16, [2], [2], [4, 4])
+    with pytest.raises(ValueError, match="would stay digital unnoticed"):
+        calibrate(network, [torch.randn(2, 3, 32, 32)], CONFIG)
+    assert network.training
 
 
 @pytest.mark.parametrize(

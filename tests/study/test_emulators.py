@@ -11,11 +11,11 @@ from torch import nn
 
 from geniex import presets
 from geniex.configuration import EvaluationConfig, TrainingConfig
-from geniex.emulation import load_card
+from geniex.emulation import RecordedDigits, load_card, save_digits
 from geniex.evaluation import LabelledImages
 from geniex.files import exclusive
 from geniex.study import PointStore, StudyConfig, Subject, emulators, outcomes, points_of, run_study
-from geniex.study.emulators import fitting, recipe_for, trained, with_emulator
+from geniex.study.emulators import digest_of, fitting, recipe_for, trained, with_emulator
 
 SMALL = EvaluationConfig.model_validate(
     {"crossbar": {"rows": 4, "cols": 5}, "exact": {"reads": 5, "images": 1}, "outside": "ignore"}
@@ -159,6 +159,24 @@ def test_an_emulator_is_trained_once_for_all_points_and_studies(subject, tmp_pat
     more_steps = {"training": {**RECIPE.training.model_dump(), "steps": 7}}
     run(replace(subject, recipe=TrainingConfig.model_validate(more_steps)), tmp_path)
     assert len(trainings) == 3
+
+
+def test_recorded_digits_lie_beside_the_recipe_and_count_by_what_they_are(tmp_path):
+    def recipe(folder, levels):
+        folder.mkdir()
+        save_digits(folder / "digits.npz", RecordedDigits(levels(3, 4), levels(2, 4, 5), 4, 4))
+        content = RECIPE.model_dump() | {"digits": {"recorded": "digits.npz"}}
+        return recipe_for(SMALL, TrainingConfig.model_validate(content).named_from(folder))
+
+    ones = recipe(tmp_path / "one", lambda *shape: torch.ones(shape, dtype=torch.uint8))
+    same = recipe(tmp_path / "same", lambda *shape: torch.ones(shape, dtype=torch.uint8))
+    other = recipe(tmp_path / "other", lambda *shape: torch.full(shape, 2, dtype=torch.uint8))
+    assert digest_of(ones) == digest_of(same) != digest_of(other)
+    path = trained(ones, tmp_path / "cache", quiet)
+    (tmp_path / "same" / "digits.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no file of recorded digits .*same/digits\.npz"):
+        digest_of(same)
+    assert path.stem == digest_of(ones)
 
 
 def test_where_one_fits_none_is_trained(subject, tmp_path, trainings):

@@ -1,5 +1,6 @@
 """Calibration: number formats, and full scales of ADCs, that fit the data of a network."""
 
+import copy
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,8 +14,8 @@ from geniex.calibration.methods import Max, Method
 from geniex.calibration.ranges import Ranges, input_format, products_of, weight_format
 from geniex.calibration.result import CalibratedLayer, Calibration, digests
 from geniex.calibration.scales import AdcScale, full_scales
-from geniex.calibration.watching import check_batches, show, watched
-from geniex.conversion import LayerConfig, convert, per_layer
+from geniex.calibration.watching import check_batches, first_entry, show, watched
+from geniex.conversion import LayerConfig, check_called, convert, per_layer
 from geniex.functional import HardwareConfig, described
 from geniex.layers import analog_layers
 from geniex.models.ideal import Ideal
@@ -47,8 +48,8 @@ def calibrate(
         adc: how full scales are found; None leaves them as configured.
 
     Raises:
-        ValueError: if a layer cannot be mapped, the network does not take the data, or these are none, not finite, or
-            can be gone through only once.
+        ValueError: if a layer cannot be mapped, the network multiplies by the weights of one itself, does not take the
+            data, or these are none, not finite, or can be gone through only once.
     """
     check_batches(batches)
     settings = per_layer(config)
@@ -57,6 +58,8 @@ def calibrate(
     if adc is not None and all(layer.matmul.config.adc is None for _, layer in analog_layers(converted)):
         raise ValueError("`adc` asks for full scales, but no layer has an ADC. Configure one, or leave `adc` out.")
     layers = _with_formats(network, converted, batches, method, per_channel)
+    if not all(layer.is_reached for layer in layers.values()):
+        check_called(copy.deepcopy(network).eval(), settings, first_entry(network, batches))
     about = _about(method, per_channel, adc)
     calibration = Calibration(layers, frozenset(digital), digests(network), settings, about)
     if adc is not None:

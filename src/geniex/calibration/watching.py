@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from geniex.functional import ProgrammedMatrix, WrittenMatrix
 from geniex.layers import AnalogLayer, analog_layers
 
-__all__ = ["Watch", "check_batches", "show", "show_again", "watched"]
+__all__ = ["Watch", "check_batches", "first_entry", "show", "show_again", "watched"]
 
 Watch = Callable[[str, int, Tensor], None]
 """Called with a layer's name, the number of one of its matrices, and what it is multiplied by (input, row)."""
@@ -99,6 +99,11 @@ def show_again(network: nn.Module, batches: Iterable[object]) -> None:
     """Let a network see all data that `show` has shown."""
     for number, batch in enumerate(batches):
         network(_inputs(network, batch, number))
+
+
+def first_entry(network: nn.Module, batches: Iterable[object]) -> Tensor:
+    """The first of all data that `show` has shown, as a batch of one."""
+    return _inputs(network, next(iter(batches)), 0)[:1]
 
 
 def _inputs(network: nn.Module, batch: object, number: int) -> Tensor:

@@ -113,10 +113,17 @@ def _read(file: Path) -> _Study:
     network = chosen_network(study.network, weights_of(study.weights, folder))
     data = None if study.data is None else folder / study.data
     images = drawn_images(data, study.seed, study.images, config.preprocess)
-    recipe = TrainingConfig() if study.training is None else read_config(folder / study.training, TrainingConfig)
-    subject = Subject(network, images, study.models, own_folder, study.emulators, recipe)
+    subject = Subject(network, images, study.models, own_folder, study.emulators, _recipe(study, folder))
     title = study.title or f"{type(network).__name__} on {images.source}"
     return _Study(study, config, points_of(study, config, own_folder), subject, title)
+
+
+def _recipe(study: StudyConfig, folder: Path) -> TrainingConfig:
+    """How emulators are trained; files that it names are relative to its own folder."""
+    if study.training is None:
+        return TrainingConfig()
+    path = folder / study.training
+    return read_config(path, TrainingConfig).named_from(path.parent)
 
 
 def _look_up(about: _Study, store: PointStore) -> None:
@@ -125,7 +132,7 @@ def _look_up(about: _Study, store: PointStore) -> None:
 
 @contextmanager
 def _live(bars: Progress) -> Iterator:
-    """What shows the table so far above the bars; on what is no terminal, a line per point stands in the log."""
+    """What shows the table so far above the bars; on what is no terminal it shows nothing."""
     from geniex.report.table import study_table  # slow to import
 
     if not console.is_terminal:

@@ -104,6 +104,13 @@ class TrainingConfig(Section):
         used = [(part, share) for part, share in zip(parts, shares, strict=True) if share > 0]
         return used[0][0] if len(used) == 1 else Mixture(*(tuple(column) for column in zip(*used, strict=True)))
 
+    def named_from(self, folder: Path) -> "TrainingConfig":
+        """The same, where `digits.recorded` names a file relative to `folder`, with its full name."""
+        if self.digits.recorded is None:
+            return self
+        digits = self.digits.model_copy(update={"recorded": str((folder / self.digits.recorded).resolve())})
+        return self.model_copy(update={"digits": digits})
+
     def dataset_recipe(self) -> DatasetRecipe:
         """Amounts of a dataset."""
         return DatasetRecipe(**self.dataset.model_dump())

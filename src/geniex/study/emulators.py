@@ -8,7 +8,7 @@ from pathlib import Path
 from geniex import presets
 from geniex.configuration import EvaluationConfig, TrainingConfig
 from geniex.configuration.evaluation import EmulatorSection
-from geniex.emulation import EmulatorCard, TrainingRun, load, save, train
+from geniex.emulation import EmulatorCard, TrainingRun, load, load_digits, save, train
 from geniex.evaluation.options import Progress
 from geniex.evaluation.store import fingerprint
 from geniex.files import exclusive
@@ -17,7 +17,7 @@ from geniex.loading import check_circuit, load_emulator
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
 
-__all__ = ["fitting", "recipe_for", "trained", "with_emulator"]
+__all__ = ["digest_of", "fitting", "recipe_for", "trained", "with_emulator"]
 
 TRAINING = threading.Lock()  # points that run at once can want the same emulator
 
@@ -54,6 +54,19 @@ def recipe_for(config: EvaluationConfig, recipe: TrainingConfig) -> TrainingConf
     return TrainingConfig.model_validate(content)
 
 
+def digest_of(recipe: TrainingConfig) -> str:
+    """Of all that an emulator depends on: recorded digits count, not the name of their file.
+
+    Raises:
+        FileNotFoundError: if there are no such digits.
+        ValueError: if their file is damaged.
+    """
+    content, recorded = recipe.model_dump(mode="json"), recipe.digits.recorded
+    if recorded is not None:
+        content["digits"]["recorded"] = fingerprint(load_digits(recorded))
+    return fingerprint(content)
+
+
 def trained(recipe: TrainingConfig, folder: Path, advance: Progress) -> Path:
     """The file of the emulator that a recipe makes: trained now, or found among those that were trained before.
 
@@ -61,14 +74,14 @@ def trained(recipe: TrainingConfig, folder: Path, advance: Progress) -> Path:
     emulator, one trains it; threads train one after another.
 
     Args:
-        recipe: of the emulator.
+        recipe: of the emulator; names of files in it are relative to the working directory.
         folder: of trained emulators, each under the digest of its recipe.
         advance: told how far training is.
 
     Raises:
         OSError: if another process trains it now.
     """
-    path = folder / f"{fingerprint(recipe.model_dump(mode='json'))}.safetensors"
+    path = folder / f"{digest_of(recipe)}.safetensors"
     with TRAINING:
         if not _whole(path):
             at_work = path.with_suffix("")
@@ -90,7 +103,7 @@ def _whole(path: Path) -> bool:
 def _train(recipe: TrainingConfig, path: Path, state: Path, advance: Progress) -> None:
     circuit = Circuit(recipe.crossbar.build(), recipe.cell.build())
     run = TrainingRun(state=state, advance=lambda stage, done, total, note: advance(stage, done, total))
-    arguments = circuit, recipe.sampling(path.parent), recipe.window(), recipe.recipe(), run
+    arguments = circuit, recipe.sampling(), recipe.window(), recipe.recipe(), run
     try:
         network, card = train(*arguments)
     except ValueError:

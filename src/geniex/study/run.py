@@ -15,7 +15,7 @@ from geniex.evaluation import LabelledImages, evaluate
 from geniex.evaluation.options import DEFAULTS, Progress
 from geniex.evaluation.store import fingerprint
 from geniex.loading import load_models
-from geniex.study.emulators import fitting, recipe_for, trained, with_emulator
+from geniex.study.emulators import digest_of, fitting, recipe_for, trained, with_emulator
 from geniex.study.points import Point
 from geniex.study.store import PointStore
 
@@ -35,7 +35,7 @@ class Subject:
         models: names, as `geniex evaluate` knows them.
         folder: that file names in configurations are relative to.
         emulators: where those of the model `geniex` come from; see `StudyConfig.emulators`.
-        recipe: of emulators that are trained.
+        recipe: of emulators that are trained; names of files in it are full, see `TrainingConfig.named_from`.
     """
 
     network: nn.Module
@@ -68,7 +68,7 @@ def outcomes(points: Sequence[Point], subject: Subject, store: PointStore) -> li
 
     Raises:
         ValueError: if a point cannot be run: a model does not fit its crossbar, or a layer its names. All are named.
-        FileNotFoundError: if the emulator or calibration of a point is not there.
+        FileNotFoundError: if the emulator, calibration or recorded digits of a point are not there.
     """
     about = fingerprint(subject.network, subject.images.images, subject.images.labels)
     found, problems = [], []
@@ -164,7 +164,7 @@ def _key(point: Point, subject: Subject, about: str) -> str:
     models = load_models(list(names), config, subject.folder)
     layers = config.layer_config(subject.network, subject.folder)
     formats = layers if isinstance(layers, Calibration) else None
-    made = None if recipe is None else recipe.model_dump(mode="json")
+    made = None if recipe is None else digest_of(recipe)
     return fingerprint(about, models, config.model_dump(mode="json"), formats, made)
 
 
