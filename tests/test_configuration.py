@@ -14,7 +14,7 @@ from geniex.calibration import AdcScale, calibrate
 from geniex.circuit.spec import CrossbarSpec
 from geniex.coding import OffsetInputs, TwoPasses, TwosComplementStreams
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config, template
-from geniex.configuration.sections import Section
+from geniex.configuration.sections import Section, unit_of
 from geniex.converters import Adc, Dac, DigitalFloor, DummyColumn, PaperFloor, WorstCase
 from geniex.devices import Ohmic, SeriesAccess, Sinh
 from geniex.devices.description import describe_device, write_device
@@ -109,6 +109,17 @@ def test_every_field_with_a_dimension_names_its_unit(command, table, name, field
     for pattern, unit in UNITS.items():
         if re.fullmatch(pattern, name):
             assert unit in field.description
+
+
+def test_the_unit_of_a_field_is_that_of_its_description():
+    units = {name: unit_of(EvaluationConfig(), name) for name in ("cell.r_on", "inputs.v_max", "costs.cell_area")}
+    assert units == {"cell.r_on": "Ω", "inputs.v_max": "V", "costs.cell_area": "m²"}
+    assert [unit_of(EvaluationConfig(), name) for name in ("cell.on_off", "batch", "effects.kelvin")] == [
+        None,
+        None,
+        "K",
+    ]
+    assert unit_of(EvaluationConfig(adc="none"), "adc.full_scale") is None
 
 
 def test_every_line_of_a_template_that_sets_something_can_be_set(config):

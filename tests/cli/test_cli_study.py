@@ -42,6 +42,13 @@ def test_a_study_prints_and_writes_a_row_per_point_and_model(study):
     assert printed.endswith(plain(succeed("study", "show", study)))
 
 
+def test_results_of_another_version_are_told(study):
+    assert "will not be used" not in plain(succeed("study", "show", study))
+    Path("runs/points").mkdir(parents=True)
+    Path("runs/points/0.json").write_text('{"version": "0.0.1", "checksum": "", "result": {}}')
+    assert "1 result in runs/points will not be used: of geniex 0.0.1." in plain(succeed("study", "show", study))
+
+
 def run_slowly(folder, *args):
     """The command, in a process of its own that has imported everything before: it is killed while it works."""
     os.chdir(folder)

@@ -126,6 +126,14 @@ def test_a_gap_is_between_two_models_of_one_point(page):
     assert furthest("geniex", "reduced", page.done) is None
 
 
+def test_axes_have_their_units(page):
+    assert replace(page, units={"cell.r_on": "Ω"}).titles == {
+        "cell.r_on": "r_on (Ω)",
+        "weights.slice_bits": "slice_bits",
+        "weights.mapping": "mapping",
+    }
+
+
 def test_lines_across_all_axes_lie_between_their_ends(page):
     points = [(point.label, point.values, point.results["reduced"].top1) for point in page.done]
     figure = all_axes(points, short_names(AXES))

@@ -104,6 +104,7 @@ def test_another_version_finds_nothing_and_spoils_nothing(tmp_path, subject, mon
     for module in (store, batches):
         monkeypatch.setattr(module, "version", lambda name: "0.0.1")
     assert [outcome.result for outcome in known(subject, tmp_path)] == [None, None]
+    assert PointStore(tmp_path).of_other_versions() == {mine[0].result["version"]: 2}
     run(subject, tmp_path)
     monkeypatch.undo()
     assert [outcome.result for outcome in known(subject, tmp_path)] == [outcome.result for outcome in mine]

@@ -19,6 +19,7 @@ from geniex.cli.subjects import chosen_config, chosen_network, drawn_images, wei
 from geniex.cluster import Cluster
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config
 from geniex.files import check_writable
+from geniex.report.formats import count
 from geniex.report.points import StudyPage
 from geniex.study import (
     Outcome,
@@ -127,6 +128,10 @@ def _recipe(study: StudyConfig, folder: Path) -> TrainingConfig:
 
 
 def _look_up(about: _Study, store: PointStore) -> None:
+    """Find what the cache knows, and say what it has of other versions, which would be expected to be found."""
+    if others := store.of_other_versions():
+        versions = ", ".join(sorted(others))
+        say(f"{count(others.total(), 'result')} in {store.folder} will not be used: of geniex {versions}.")
     about.found.update((outcome.key, outcome) for outcome in outcomes(about.points, about.subject, store))
 
 

@@ -42,12 +42,16 @@ class EffectSection(Section):
     stuck_on: float = Field(default=0.0, ge=0, le=1, description="share of the cells that stay at g_on")
     stuck_off: float = Field(default=0.0, ge=0, le=1, description="share of the cells that stay at g_off")
     drift_time: float | None = Field(
-        default=None, gt=0, description="seconds since writing, for a drift of (time / drift_t0)^-drift_nu"
+        default=None, gt=0, description="time since writing, in second, for a drift of (time / drift_t0)^-drift_nu"
     )
-    drift_t0: float = Field(default=1.0, gt=0, description="seconds after writing at which conductances are right")
+    drift_t0: float = Field(
+        default=1.0, gt=0, description="time after writing at which conductances are right, in second"
+    )
     drift_nu: float = Field(default=0.0, ge=0, description="exponent of the drift")
     drift_spread: float = Field(default=0.0, ge=0, description="spread of the exponent from cell to cell")
-    kelvin: float = Field(default=300.0, gt=0, description="temperature of the chip; cells were written at 300")
+    kelvin: float = Field(
+        default=300.0, gt=0, description="temperature of the chip, in kelvin; cells were written at 300"
+    )
     activation_energy: float = Field(default=0.0, description="of the conductance, in eV")
     thermal_bandwidth: float = Field(default=0.0, ge=0, description="of thermal noise of a read, in Hz")
     shot_bandwidth: float = Field(default=0.0, ge=0, description="of shot noise of a read, in Hz")

@@ -3,6 +3,7 @@
 Fields have a default, bounds and a meaning; `template` prints them as a commented file.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,11 +33,14 @@ __all__ = [
     "CellSection",
     "CrossbarSection",
     "Section",
+    "unit_of",
 ]
 
 FOLDER = "folder"  # in pydantic's context, what names of files are relative to
 TABLE, NAME, LIST = "<table>", "<name>", "<list>"
 WIDTH, AMPERE, SCALE_NAME = "<width>", "<ampere>", "<scale>"
+UNITS = {"ohm": "Ω", "volt": "V", "siemens": "S", "ampere": "A", "second": "s", "joule": "J", "kelvin": "K"}
+UNITS |= {"square metre": "m²", "metre": "m"}
 ALTERNATIVES = {WIDTH: " or a list of whole numbers", AMPERE: " or 'worst_case'", SCALE_NAME: " or a number"}
 """What else a value may be that is none of the branch's type."""
 BRANCHES = (TABLE, NAME, LIST, *ALTERNATIVES)
@@ -60,6 +64,21 @@ class Section(BaseModel):
     """A table of a configuration file; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def unit_of(section: Section, field: str) -> str | None:
+    """The symbol of the SI unit that a field's description names, as "in ohm"; None where it names none.
+
+    Args:
+        section: that the field is in.
+        field: by table and name, as `cell.r_on`.
+    """
+    table, _, rest = field.partition(".")
+    if rest:
+        inner = getattr(section, table)
+        return unit_of(inner, rest) if isinstance(inner, Section) else None
+    described = type(section).model_fields[table].description or ""
+    return next((symbol for word, symbol in UNITS.items() if re.search(rf"\bin {word}\b", described)), None)
 
 
 class CrossbarSection(Section):

@@ -75,6 +75,7 @@ class StudyPage:
         study: the study file, defaults included.
         config: the base configuration.
         provenance: network, images, command.
+        units: of the axes that have one.
     """
 
     title: str
@@ -85,11 +86,20 @@ class StudyPage:
     study: dict[str, Any]
     config: dict[str, Any]
     provenance: dict[str, Any]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> list[StudyPoint]:
         """Points with results."""
         return [point for point in self.points if point.results]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Short names of the axes, with their units."""
+        return {
+            axis: f"{name} ({self.units[axis]})" if axis in self.units else name
+            for axis, name in short_names(self.axes).items()
+        }
 
     @property
     def models(self) -> list[str]:

@@ -76,7 +76,7 @@ def write_study_page(page: StudyPage, path: str | os.PathLike[str]) -> None:
 
 def _figures(page: StudyPage) -> dict[str, go.Figure]:
     """A panel per axis, all axes at once where they move together, and the front where energies are known."""
-    look_of, names, results = looks(page.models), short_names(page.axes), _results(page)
+    look_of, names, results = looks(page.models), page.titles, _results(page)
     draw = accuracy_along_axis if _moves_alone(page) else accuracy_over_axis
     along = {f"axis{number}": (names[axis], _along(page, axis)) for number, axis in enumerate(page.axes)}
     figures = {place: draw(name, points, look_of) for place, (name, points) in along.items() if points}

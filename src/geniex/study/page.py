@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geniex.configuration import EvaluationConfig
+from geniex.configuration.sections import unit_of
 from geniex.evaluation import Margin
 from geniex.report.points import StudyPage, StudyPoint, StudyResult, short_names
 from geniex.study.description import StudyConfig
@@ -53,6 +54,7 @@ def page_of(
             "page_written_with": {"geniex": version("geniex"), "torch": version("torch")},
             **provenance,
         },
+        units={axis: unit for axis in study.axes if (unit := _unit(base, axis)) is not None},
     )
 
 
@@ -68,6 +70,12 @@ def labels(outcomes: Sequence[Outcome], study: StudyConfig) -> list[str]:
         ]
         found.append(", ".join(shown) or NOMINAL)
     return found
+
+
+def _unit(base: EvaluationConfig, axis: str) -> str | None:
+    """The unit that all fields of an axis have."""
+    units = {unit_of(base, name.strip()) for name in axis.split(",")}
+    return units.pop() if len(units) == 1 else None
 
 
 def _computed(outcomes: Sequence[Outcome]) -> str:

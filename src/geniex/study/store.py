@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 from geniex.files import replacing
 
 __all__ = ["PointStore"]
+
+OPENING, HEAD = re.compile(r'\{"version": "([^"]*)"'), 64  # of an entry, which can be long; characters
 
 
 class PointStore:
@@ -45,6 +49,16 @@ class PointStore:
         """What a point failed with, the last time."""
         found = self._read(key, "error")
         return found if isinstance(found, str) else None
+
+    def of_other_versions(self) -> Counter[str]:
+        """How many results and errors other versions of geniex left, by version."""
+        found: Counter[str] = Counter()
+        for path in self.folder.glob("*.json"):
+            with path.open(encoding="utf-8", errors="replace") as file:
+                version_of = OPENING.match(file.read(HEAD))
+            if version_of is not None and version_of[1] != version("geniex"):
+                found[version_of[1]] += 1
+        return found
 
     def put_result(self, key: str, result: dict[str, Any]) -> None:
         """Store what a point found: written beside, then renamed."""
