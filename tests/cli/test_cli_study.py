@@ -88,4 +88,7 @@ def test_bad_studies_are_refused_before_the_first_point(study):
     study.write_text(study.read_text().replace('"linear"]', '"geniex"]'))
     assert "4 of 8 points cannot be run" in fail("study", "run", study)
     assert "There is no configuration file" in fail("study", "run", "missing.toml")
+    Path("photos").mkdir()
+    study.write_text('data = "photos"\n[axes]\n"preprocess.resize" = [8, 16]\n')
+    assert "`axes` moves 'preprocess.resize', but photos of a folder" in fail("study", "run", study)
     assert not Path("runs").exists()

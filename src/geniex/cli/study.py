@@ -47,6 +47,7 @@ Scheduler = Annotated[
     typer.Option(help="tcp://host:port of a Dask cluster that computes instead of this process; needs geniex[dask]."),
 ]
 OUT, CACHE = Path("runs/study"), Path("runs/points")
+SIZES = ("preprocess.resize", "preprocess.crop", "preprocess.interpolation")
 LIVE_ROWS = 16  # of a live table: more would not fit a terminal
 
 
@@ -113,10 +114,21 @@ def _read(file: Path) -> _Study:
     config, own_folder = chosen_config(None if study.config is None else folder / study.config, study.network)
     network = chosen_network(study.network, weights_of(study.weights, folder))
     data = None if study.data is None else folder / study.data
+    _check_sizes(study, data)
     images = drawn_images(data, study.seed, study.images, config.preprocess)
     subject = Subject(network, images, study.models, own_folder, study.emulators, _recipe(study, folder))
     title = study.title or f"{type(network).__name__} on {images.source}"
     return _Study(study, config, points_of(study, config, own_folder), subject, title)
+
+
+def _check_sizes(study: StudyConfig, data: Path | None) -> None:
+    """Raise ValueError if points want photos in different sizes: they are read once, and resized then."""
+    moved = [name.strip() for axis in study.axes for name in axis.split(",") if name.strip() in SIZES]
+    if moved and data is not None and data.is_dir():
+        raise ValueError(
+            f"`axes` moves {moved[0]!r}, but photos of a folder, {data}, are resized once, when they are read. "
+            "Make a study per size, or pack them larger (`geniex pack --resize`): an npz file is resized by each point."
+        )
 
 
 def _recipe(study: StudyConfig, folder: Path) -> TrainingConfig:
