@@ -8,9 +8,12 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["FAINT", "GRID", "INK", "drawing", "write"]
+__all__ = ["DASHES", "FAINT", "GRID", "INK", "MARKERS", "drawing", "write"]
 
 INK, FAINT, GRID = "#2b3138", "#8a929b", "#e9ecef"
+# plotly's names of the looks of models (geniex.report.palette) in matplotlib's words
+MARKERS = {"square": "s", "diamond": "D", "triangle-up": "^", "circle": "o", "x": "X", "cross": "P"}
+DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdashdot": "-."}
 STYLE: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,

@@ -11,13 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from studies.accuracy.cases import CASES, HERE, read
 from studies.accuracy.summary import difference
-from studies.pictures import FAINT, drawing, write
+from studies.pictures import FAINT, MARKERS, drawing, write
 
 from geniex.report.palette import looks
 
 __all__ = ["accuracy_and_loss", "draw"]
-
-MARKERS = {"square": "s", "diamond": "D", "triangle-up": "^", "circle": "o", "x": "X", "cross": "P"}
 
 
 def draw(results: dict[str, Any], picture: Path) -> None:

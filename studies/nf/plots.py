@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 from studies.nf.setups import NOMINAL
 from studies.nf.tables import called
-from studies.pictures import FAINT, INK, drawing, write
+from studies.pictures import DASHES, FAINT, INK, MARKERS, drawing, write
 
 from geniex.report.palette import EXACT_FILL, EXACT_LINE, looks
 
@@ -23,8 +23,6 @@ AXES = {  # label, unit of the label in SI, ticks, nominal value
 }
 LOGARITHMIC = ("size", "r_on")
 IDEAL = r"I$_\mathrm{ideal}$"
-MARKERS = {"diamond": "D", "triangle-up": "^", "x": "X"}
-DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdashdot": "-."}
 SMALL: dict[str, Any] = {"va": "center", "fontsize": 7.5}
 CELLS_ALONE_AT_250MV = 0.851  # (V/V0)/sinh(V/V0) at V = V0
 Rows = Sequence[dict[str, Any]]

@@ -1,0 +1,59 @@
+"""Tables that `geniex study` writes, for READMEs: points by name, and Markdown."""
+
+from typing import Any
+
+import polars
+
+from geniex.report.formats import between, percent, points, quantity
+from geniex.report.points import closest, short_names
+
+__all__ = ["Point", "axes_of", "markdown", "points_of"]
+
+Point = tuple[dict[str, Any], dict[str, dict[str, Any]]]
+"""Values by axis, and rows of the table by model."""
+
+
+def axes_of(table: polars.DataFrame) -> list[str]:
+    """The axes of a study, in the order of its file."""
+    return table.columns[: table.columns.index("model")]
+
+
+def points_of(table: polars.DataFrame) -> list[Point]:
+    """The points that have results, in the order of the study; the first is the nominal one."""
+    axes, found = axes_of(table), {}
+    for row in table.filter(polars.col("top1").is_not_null()).iter_rows(named=True):
+        found.setdefault(row["key"], ({axis: row[axis] for axis in axes}, {}))[1][row["model"]] = row
+    return list(found.values())
+
+
+def markdown(table: polars.DataFrame) -> str:
+    """A row per point: top-1 with half its interval by model, what the physics loses, and what an image takes.
+
+    Points are named by the axes in which they differ from the first one.
+    """
+    found = points_of(table)
+    models = list(dict.fromkeys(model for _, rows in found for model in rows))
+    truth = closest(models) or models[-1]
+    head = ["point", *models, f"{truth} against digital", "energy", "latency", "area"]
+    lines = [head, ["---"] * len(head)]
+    for values, rows in found:
+        row = rows[truth]
+        lost = f"{points(row['difference'])} ({between(row['difference_low'], row['difference_high'])})"
+        takes = [quantity(row["energy"], "J"), quantity(row["latency"], "s"), f"{1e6 * row['area']:.3g} mm²"]
+        accuracies = [_accuracy(rows.get(model)) for model in models]
+        lines.append([_name(values, found[0][0]), *accuracies, lost, *takes])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _name(values: dict[str, Any], nominal: dict[str, Any]) -> str:
+    names = short_names(list(values))
+    moved = [f"{names[axis]} {_text(value)}" for axis, value in values.items() if value != nominal[axis]]
+    return ", ".join(moved) or "nominal"
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _accuracy(row: dict[str, Any] | None) -> str:
+    return "" if row is None else f"{percent(row['top1'])} ± {percent((row['high'] - row['low']) / 2)}"
