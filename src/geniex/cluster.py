@@ -6,6 +6,7 @@ Dask need not be installed, and it declares every method as a coroutine too: its
 import ctypes
 import functools
 import pickle
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -13,6 +14,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 
@@ -173,12 +175,31 @@ def _connect(address: str) -> Any:
         import distributed
     except ImportError as error:
         raise ValueError("A Dask cluster needs Dask: pip install 'geniex[dask]'.") from error
+    _check_port(address)
     try:
         return distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except OSError as error:
-        raise ClusterLost(f"The scheduler {address} cannot be reached: {error}. Is it running there?") from error
+        raise _unreachable(address, error) from error
     except ValueError as error:
         raise ValueError(f"A scheduler is named as tcp://host:port; got {address!r}: {error}.") from error
+
+
+def _check_port(address: str) -> None:
+    """Raise ClusterLost where nobody listens: Dask would try again and again."""
+    parts = urlsplit(address)
+    try:
+        if parts.scheme == "tcp" and parts.hostname and parts.port:
+            socket.create_connection((parts.hostname, parts.port), timeout=SECONDS_TO_CONNECT).close()
+    except ConnectionRefusedError as error:
+        raise _unreachable(address, error) from error
+    except (OSError, ValueError):  # Dask says it better
+        return
+
+
+def _unreachable(address: str, error: OSError) -> ClusterLost:
+    return ClusterLost(
+        f"The scheduler {address} cannot be reached: {error}. `dask scheduler` starts one and prints its address."
+    )
 
 
 def _call(shared: tuple[Callable[[Any], Any], Any], part: None) -> Any:

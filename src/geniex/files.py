@@ -102,7 +102,8 @@ def check_writable(path: Path) -> None:
     except _Tried:
         return
     except OSError as error:
-        raise OSError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
+        why = next((f"{parent} is no folder" for parent in path.parents if parent.is_file()), error.strerror or error)
+        raise OSError(f"{path} cannot be written: {why}. Name another file.") from error
 
 
 class _Tried(Exception):

@@ -1,9 +1,10 @@
 """Objects by the names that people type: networks by Python path, weights by file, models of the crossbar by word."""
 
+import difflib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from geniex.models.linear import LinearCircuit
 from geniex.models.reduced import ReducedOrder
 from geniex.zoo import is_of_zoo, zoo_network
 
-__all__ = ["MODELS", "check_circuit", "load_emulator", "load_models", "load_network"]
+__all__ = ["MODELS", "check_circuit", "check_models", "load_emulator", "load_models", "load_network"]
 
 PRETRAINED = "pretrained"
 
@@ -62,6 +63,17 @@ def load_network(path: str, weights: str | os.PathLike[str] | None) -> nn.Module
     return network.eval()
 
 
+def check_models(names: Sequence[str]) -> None:
+    """Raise ValueError unless all are names of models, each once."""
+    unknown = [name for name in names if name not in MODELS]
+    if unknown or not names or len(set(names)) < len(names):
+        meant = difflib.get_close_matches(unknown[0], MODELS, n=1) if unknown else []
+        raise ValueError(
+            f"Models are some of {', '.join(MODELS)}, each once; got {', '.join(names) or 'none'}."
+            f"{f' Did you mean {meant[0]!r}?' if meant else ''}"
+        )
+
+
 def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dict[str, CrossbarModel | None]:
     """Models of the configured crossbar by name, with its effects; None stands for `digital`.
 
@@ -73,9 +85,7 @@ def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dic
     Raises:
         ValueError: if a name is unknown or given twice, or the emulator was made for another crossbar.
     """
-    unknown = [name for name in names if name not in MODELS]
-    if unknown or not names or len(set(names)) < len(names):
-        raise ValueError(f"Models are some of {', '.join(MODELS)}, each once; got {', '.join(names) or 'none'}.")
+    check_models(names)
     spec, device = config.crossbar.build(), config.cell.build()
     makers: dict[str, Callable[[], CrossbarModel | None]] = {
         "digital": lambda: None,

@@ -40,7 +40,7 @@ def test_evaluate_of_a_users_network_under_every_model(workspace):
     assert results["config"]["adc"]["bits"] == 14
     assert results["config"]["adc"]["full_scale"] is None
     assert results["provenance"]["torch"] == torch.__version__
-    assert results["title"] == "Tiny on data.npz, 4 x 5 crossbars at 0.25 V"
+    assert results["title"] == "Tiny on data.npz, 4x5 crossbars at 0.25 V"
     page = Path("out/report.html").read_text()
     assert all(name in page for name in MODELS)
     text = plain(stdout)
@@ -228,8 +228,8 @@ def test_black_images_fail_the_comparison_with_a_reason(workspace):
         (MemoryError(), 1, "Error: MemoryError\n"),
         (
             KeyboardInterrupt(),
-            1,
-            "Error: Stopped. `demo`, `evaluate`, `study`, `dataset` and `train` continue where they were; others",
+            130,
+            "Error: Stopped. What was computed is kept: the same command goes on where it was.\n",
         ),
         (OSError(28, "No space left on device"), 2, "Error: [Errno 28] No space left on device\n"),
         (

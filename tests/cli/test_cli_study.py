@@ -86,8 +86,12 @@ def test_bad_studies_are_refused_before_the_first_point(study):
     assert "Did you mean 'cell.r_on'?" in fail("study", "run", study)
     study.write_text(STUDY + '"crossbar.rows" = [4, 8]\n')
     study.write_text(study.read_text().replace('"linear"]', '"geniex"]'))
-    assert "4 of 8 points cannot be run" in fail("study", "run", study)
+    message = fail("study", "run", study)
+    assert "4 of 8 points cannot be run" in message
+    assert '`emulators = "fitting"` takes those that ship' in message
     assert "There is no configuration file" in fail("study", "run", "missing.toml")
+    study.write_text(STUDY.replace('"linear"]', '"liner"]'))
+    assert fail("study", "run", study).endswith("got digital, ideal, liner. Did you mean 'linear'?\n")
     Path("photos").mkdir()
     study.write_text('data = "photos"\n[axes]\n"preprocess.resize" = [8, 16]\n')
     assert "`axes` moves 'preprocess.resize', but photos of a folder" in fail("study", "run", study)

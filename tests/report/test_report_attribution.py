@@ -57,7 +57,9 @@ def test_the_summary_says_what_is_sure_and_what_helps(found):
     assert "80.0 % correctly, and 50.0 % on crossbars" in summary
     assert "Surely won: +20.0 points without wires." in summary
     assert "surely falls without floor removal" in summary
-    assert "together cost 30.0 points; each alone, added up, 30.0" in summary  # device effects are not counted twice
+    assert (
+        "together cost 30.0 points; what each costs alone adds up to 30.0. " in summary
+    )  # device effects are not counted twice
     assert "nearest to digital in head (-25.0 %) and conv1 (-5 %)" in summary
     assert "wins nothing for sure" in attribution_summary(replace(found, effects=found.effects[1:]))
 

@@ -39,6 +39,27 @@ def test_one_at_a_time_starts_at_the_base_and_does_not_repeat_it(tmp_path):
     assert values(tmp_path, text) == [(1e5, 6.0), (5e4, 6.0), (1e5, 2), (1e5, 10)]
 
 
+def test_fields_of_one_axis_can_have_values_of_their_own(tmp_path):
+    axes = (
+        '"crossbar.rows, crossbar.cols" = [[64, 32], 16]',
+        '"weights.slice_bits, inputs.stream_bits" = [[[4, 8, 4], 2]]',
+    )
+    text = "[axes]\n" + "\n".join(axes)
+    found = points_of(study(tmp_path, text), BASE)
+    sizes = [(point.config.crossbar.rows, point.config.crossbar.cols) for point in found]
+    assert sizes == [(64, 32), (16, 16)]
+    assert {(point.config.weights.slice_bits, point.config.inputs.stream_bits) for point in found} == {((4, 8, 4), 2)}
+
+
+def test_the_base_may_have_another_value_in_each_field_of_an_axis(tmp_path):
+    base = checked({"crossbar": {"rows": 64, "cols": 32}}, EvaluationConfig, tmp_path, "it")
+    text = 'sampling = "one_at_a_time"\n[axes]\n"crossbar.rows, crossbar.cols" = [16]\n"cell.on_off" = [10]'
+    found = points_of(study(tmp_path, text), base)
+    sizes = [(point.config.crossbar.rows, point.config.crossbar.cols) for point in found]
+    assert sizes == [(64, 32), (16, 16), (64, 32)]
+    assert [point.values["crossbar.rows, crossbar.cols"] for point in found] == [[64, 32], 16, [64, 32]]
+
+
 def test_no_axes_are_the_base_configuration(tmp_path):
     for sampling in ("grid", "one_at_a_time", "random", "sobol"):
         (point,) = points_of(study(tmp_path, f'sampling = "{sampling}"'), BASE)
@@ -72,6 +93,7 @@ def test_ranges_round_to_whole_numbers():
         ('[axes]\n"cell.ron" = [1]', "'cell.ron', which is no field of a configuration. Did you mean 'cell.r_on'?"),
         ('[axes]\n"cell.r_on" = [1e5]\n"cell.r_on, cell.v0" = [1]', "`axes` moves 'cell.r_on' twice."),
         ('[axes]\n"cell.r_on" = [-1.0]', "cell.r_on = -1.0 cannot be used:\n  `cell.r_on` must be above 0; got -1.0."),
+        ('[axes]\n"cell.r_on, cell.v0" = [[1, 2, 3]]', "the value [1, 2, 3]: a list has one value for each"),
         ('[axes]\n"crossbar.rows" = ["many"]', "`crossbar.rows` must be a whole number; got 'many'."),
         ('[axes]\n"cell.r_on" = { low = 1, high = 2 }', "is a range, from which grid cannot draw. List values"),
         ('[axes]\n"crossbar.rows" = [%s]\n"crossbar.cols" = [%s]' % ((", ".join(map(str, range(1, 200))),) * 2),
@@ -86,7 +108,11 @@ def test_axes_that_cannot_be_are_refused(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[axes]\nfloor = []", "too few|at least 1"),
+        ("[axes]\nfloor = []", r"`axes.floor` has too few values; got \[\]\."),
+        (
+            "[cell]\nr_on = 1e5\n[exact]\nreads = 1",
+            r"is a file of `geniex evaluate`, not of `geniex study`: `geniex template",
+        ),
         ("[axes]\nfloor = { low = 2, high = 1 }", "`low` must be below `high`"),
         ('[axes]\nfloor = { low = 0, high = 1, scale = "log" }', "above 0 for a log scale"),
         ('sampling = "all"', "`sampling` must be"),

@@ -33,6 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
+CONTINUING = frozenset(f"{name}_command" for name in ("demo", "evaluate", "attribute", "study", "dataset", "train"))
+KEPT = "What was computed is kept: the same command goes on where it was."
+LOST = "Nothing is kept: the same command starts again."
 errors = Console(stderr=True)
 
 
@@ -48,11 +51,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         except (RuntimeError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
         except KeyboardInterrupt:
-            _fail(
-                "Stopped. `demo`, `evaluate`, `study`, `dataset` and `train` continue where they were; "
-                "others start again.",
-                1,
-            )
+            _fail(f"Stopped. {KEPT if command.__name__ in CONTINUING else LOST}", 130)
 
     return run
 

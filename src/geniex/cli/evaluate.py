@@ -114,7 +114,7 @@ def _with_provenance(evaluation: Evaluation, config: EvaluationConfig, layers: L
     provenance = {**evaluation.provenance, "torch": torch.__version__, "command": shlex.join(["geniex", *sys.argv[1:]])}
     if isinstance(layers, Calibration):
         provenance["calibration"] = layers.about
-    crossbar = f"{config.crossbar.rows} x {config.crossbar.cols} crossbars at {config.inputs.v_max:g} V"
+    crossbar = f"{config.crossbar.rows}x{config.crossbar.cols} crossbars at {config.inputs.v_max:g} V"
     return dataclasses.replace(
         evaluation,
         title=f"{evaluation.title}, {crossbar}",

@@ -19,6 +19,7 @@ from geniex.cli.subjects import chosen_config, chosen_network, drawn_images, wei
 from geniex.cluster import Cluster
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config
 from geniex.files import check_writable
+from geniex.loading import check_models
 from geniex.report.formats import count
 from geniex.report.points import StudyPage
 from geniex.study import (
@@ -44,7 +45,7 @@ Out = Annotated[Path, typer.Option(help="Folder for results.parquet, a row per p
 Cache = Annotated[Path, typer.Option(help="Folder of points that were computed; studies can share one.")]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="tcp://host:port of a Dask cluster that computes instead of this process; needs geniex[dask]."),
+    typer.Option(help="tcp://host:port of a Dask cluster that computes instead of this process; needs geniex\\[dask]."),
 ]
 OUT, CACHE = Path("runs/study"), Path("runs/points")
 SIZES = ("preprocess.resize", "preprocess.crop", "preprocess.interpolation")
@@ -79,7 +80,7 @@ class _Study:
 
 @study_app.command(name="run")
 @readable
-def run_command(file: File, out: Out = OUT, cache: Cache = CACHE, scheduler: Scheduler = None) -> None:
+def study_command(file: File, out: Out = OUT, cache: Cache = CACHE, scheduler: Scheduler = None) -> None:
     """Compute the points of a study that are not in the cache; a run that was killed goes on where it was."""
     about, store = _read(file), PointStore(cache)
     _look_up(about, store)
@@ -111,6 +112,7 @@ def show_command(file: File, out: Out = OUT, cache: Cache = CACHE) -> None:
 
 def _read(file: Path) -> _Study:
     study, folder = read_config(file, StudyConfig), file.parent
+    check_models(study.models)
     config, own_folder = chosen_config(None if study.config is None else folder / study.config, study.network)
     network = chosen_network(study.network, weights_of(study.weights, folder))
     data = None if study.data is None else folder / study.data

@@ -26,7 +26,7 @@ class CostSection(Section):
         default=None, ge=0, description="of a conversion, in joule; left out: by bits, rate and node (Andrulis)"
     )
     adc_area: float | None = Field(
-        default=None, ge=0, description="of one, in square metre; left out: by bits, rate and node (Andrulis)"
+        default=None, ge=0, description="of one, in square metre; left out: by its energy, rate and node (Andrulis)"
     )
     dac_energy: float = Field(
         default=DEFAULTS.dac_energy,

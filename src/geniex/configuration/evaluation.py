@@ -17,7 +17,7 @@ from geniex.calibration import load_calibration
 from geniex.configuration.costs import CostSection
 from geniex.configuration.effects import EffectSection
 from geniex.configuration.hardware import AccumulatorSection, AdcSection, InputSection, WeightSection
-from geniex.configuration.sections import TABLE, CellSection, CrossbarSection, Section
+from geniex.configuration.sections import TABLE, CellSection, CrossbarSection, FileSection, Section
 from geniex.conversion import LayerConfig
 from geniex.converters import DigitalFloor, DummyColumn, FloorRemoval, PaperFloor
 from geniex.evaluation.images import Preprocess
@@ -124,8 +124,10 @@ class LayerSettings:
         return None if any(fnmatchcase(name, pattern) for pattern in self.digital) else self.hardware
 
 
-class EvaluationConfig(Section):
+class EvaluationConfig(FileSection):
     """Hardware and run of `geniex evaluate`."""
+
+    command = "evaluate"
 
     adc: Annotated[Annotated[AdcSection, Tag(TABLE)] | NoTable, Discriminator(_branch)] = Field(
         default=AdcSection(), description='"none" rounds to one product of levels, unclipped'

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from geniex.configuration.sections import ALTERNATIVES, BRANCHES, FOLDER, Section
+from geniex.configuration.sections import ALTERNATIVES, BRANCHES, FOLDER, FileSection, Section
 from geniex.hints import nearest
 
 __all__ = ["checked", "read_config", "template"]
@@ -34,6 +34,7 @@ PROBLEMS = {
     "less_than": "must be below {lt}",
     "missing": "has too few values",
     "too_long": "has too many values",
+    "too_short": "has too few values",
     "invalid_key": "has a field whose name is not text",
     "value_error": "{error}",
 }
@@ -81,8 +82,21 @@ def checked(content: Any, kind: type[Config], folder: Path, source: str) -> Conf
     try:
         return kind.model_validate(content, context={FOLDER: folder})
     except ValidationError as error:
+        _check_kind(content, kind, source)
         problems = "\n".join(f"  {_problem(kind, dict(detail))}" for detail in error.errors())
         raise ValueError(f"{source} cannot be used:\n{problems}") from error
+
+
+def _check_kind(content: Any, kind: type[Section], source: str) -> None:
+    """Raise ValueError if the content is that of another command's file."""
+    if not issubclass(kind, FileSection) or not isinstance(content, dict) or set(content) <= set(kind.model_fields):
+        return
+    for other in FileSection.__subclasses__():
+        if set(content) <= set(other.model_fields):
+            raise ValueError(
+                f"{source} is a file of `geniex {other.command}`, not of `geniex {kind.command}`: `geniex template "
+                f"{kind.command}` prints one. A study names that of `geniex evaluate` as its `config`."
+            )
 
 
 def template(kind: type[Section]) -> str:

@@ -4,8 +4,9 @@ Fields have a default, bounds and a meaning; `template` prints them as a comment
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -32,7 +33,9 @@ __all__ = [
     "WIDTH",
     "CellSection",
     "CrossbarSection",
+    "FileSection",
     "Section",
+    "field_names",
     "unit_of",
 ]
 
@@ -66,6 +69,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def field_names(section: Section) -> Iterator[str]:
+    """Names of all fields, tables among them, as `cell.r_on` and `cell`."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from (f"{name}.{inner}" for inner in field_names(value))
+        yield name
+
+
 def unit_of(section: Section, field: str) -> str | None:
     """The symbol of the SI unit that a field's description names, as "in ohm"; None where it names none.
 
@@ -79,6 +91,13 @@ def unit_of(section: Section, field: str) -> str | None:
         return unit_of(inner, rest) if isinstance(inner, Section) else None
     described = type(section).model_fields[table].description or ""
     return next((symbol for word, symbol in UNITS.items() if re.search(rf"\bin {word}\b", described)), None)
+
+
+class FileSection(Section):
+    """The whole of a configuration file."""
+
+    command: ClassVar[str]
+    """That reads such files."""
 
 
 class CrossbarSection(Section):

@@ -8,7 +8,7 @@ from pydantic import (
     model_validator,
 )
 
-from geniex.configuration.sections import CellSection, CrossbarSection, Section
+from geniex.configuration.sections import CellSection, CrossbarSection, FileSection, Section
 from geniex.emulation.recipe import DatasetRecipe, TrainingRecipe
 from geniex.emulation.recorded import load_digits
 from geniex.emulation.sampling import Corners, DigitSampling, MixedDigits, Mixture
@@ -69,8 +69,10 @@ class TrainingSection(Section):
     seed: int = Field(default=0, ge=0, lt=2**63 - 1, description="of everything random")
 
 
-class TrainingConfig(Section):
+class TrainingConfig(FileSection):
     """Crossbar, digits and recipe of `geniex train`."""
+
+    command = "train"
 
     crossbar: CrossbarSection = Field(default=CrossbarSection())
     cell: CellSection = Field(default=CellSection())

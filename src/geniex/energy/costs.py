@@ -39,7 +39,7 @@ class Costs:
         adcs: per crossbar (ISAAC).
         adc_rate: conversions per second of one; None is as many as end within a read.
         adc_energy: of a conversion; None follows from bits, rate and node (Andrulis).
-        adc_area: None follows from the same (Andrulis).
+        adc_area: None follows from its energy, whether given or not, rate and node (Andrulis).
         dac_energy: of a row in a read, by a DAC of 1 bit (ISAAC); each bit more doubles it (Saberi).
         dac_area: of one of 1 bit (ISAAC); each bit more doubles it.
         sample_hold_energy: of a column in a read (ISAAC).

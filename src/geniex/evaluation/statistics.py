@@ -30,4 +30,4 @@ def paired_interval(right: np.ndarray, other_right: np.ndarray) -> tuple[float, 
     right, other_right = np.broadcast_arrays(right, other_right)
     up, down, total = (right & ~other_right).sum() + 0.5, (~right & other_right).sum() + 0.5, right.size + 2
     middle, half = (up - down) / total, Z * math.sqrt((up + down) - (up - down) ** 2 / total) / total
-    return float(middle - half), float(middle + half)
+    return max(-1.0, float(middle - half)), min(1.0, float(middle + half))

@@ -24,6 +24,8 @@ __all__ = ["absent_sentence", "attribution_summary", "attribution_tables", "writ
 WON, LOST = "#0072b2", "#d55e00"
 WORST = 20  # tiles, slices and streams on the page
 FEW = 5  # in the terminal
+ALIKE = 0.005  # two losses
+FEW_IMAGES = 0.1  # half the interval of an accuracy, from which on it is said
 
 
 def attribution_summary(found: Attribution) -> str:
@@ -31,9 +33,12 @@ def attribution_summary(found: Attribution) -> str:
     whole, digital = found.whole, found.digital
     sentences = [
         f"On {count(found.images, 'image')}, the digital network classifies {percent(digital.top1)} % correctly, and "
-        f"{percent(whole.top1)} % on crossbars ({found.model}); the same crossbars without any of the effects below "
+        f"{percent(whole.top1)} % on crossbars ({found.model}); with all effects of the list switched off, "
         f"{percent(found.nothing.top1)} %."
     ]
+    known = (whole.high - whole.low) / 2
+    if known > FEW_IMAGES:
+        sentences.append(f"So few images tell an accuracy to ±{percent(known)} points: take more before you decide.")
     most = [effect for effect in found.effects if effect.off.low > 0]
     if most:
         won = [f"{points(effect.off.points)} points without {effect.title}" for effect in most[:3]]
@@ -47,9 +52,10 @@ def attribution_summary(found: Attribution) -> str:
     if helping:
         them = "it offsets" if len(helping) == 1 else "they offset"
         sentences.append(f"Accuracy surely falls without {join(helping)}: {them} other effects.")
+    alike = abs(found.lost - found.lost_alone) < ALIKE
     sentences.append(
-        f"All effects together cost {percent(found.lost)} points; each alone, added up, {percent(found.lost_alone)}: "
-        "what differs is how they act on each other."
+        f"All effects together cost {percent(found.lost)} points; what each costs alone adds up to "
+        f"{percent(found.lost_alone)}{'.' if alike else ': they act on each other.'}"
     )
     if found.layers:
         nearer = sorted(found.layers, key=lambda layer: layer.ideal.distance)[:3]
@@ -186,7 +192,9 @@ def _styled(figure: go.Figure, axis: str, bars: int) -> go.Figure:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for k, column in enumerate(columns):
-        table.add_column(column, justify="right" if k and column else "left", overflow="fold")
+        table.add_column(
+            column, justify="right" if k and column else "left", overflow="fold", no_wrap=bool(k and column)
+        )
     return table
 
 

@@ -59,7 +59,7 @@ def accuracy_bars(models: Sequence[ModelResult], looks: Mapping[str, Look]) -> g
     )
     figure = go.Figure(bars)
     style(figure, "top-1 accuracy (%)", None, height=90 + 46 * len(models))
-    figure.update_layout(showlegend=False, margin_t=8, margin_r=64 if max(m.high for m in models) > 0.8 else 16)
+    figure.update_layout(showlegend=False, margin_t=8, margin_r=88 if max(m.high for m in models) > 0.8 else 16)
     figure.update_xaxes(range=[0, 100], tickvals=[0, 20, 40, 60, 80, 100], fixedrange=True)
     figure.update_yaxes(range=[len(models) - 0.5, -0.5], showgrid=False, ticks="", fixedrange=True)
     figure.update_yaxes(tickvals=rows, ticktext=[safe(_shorten(result.name)) for result in models])

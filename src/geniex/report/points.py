@@ -1,9 +1,12 @@
 """What the page of a study shows, as plain values."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from geniex.configuration import EvaluationConfig
+from geniex.configuration.sections import field_names
 from geniex.evaluation.results import Margin
 
 __all__ = ["StudyPage", "StudyPoint", "StudyResult", "closest", "short_names"]
@@ -103,8 +106,9 @@ class StudyPage:
 
     @property
     def models(self) -> list[str]:
-        """Names of the models that any point has."""
-        return list(dict.fromkeys(name for point in self.points for name in point.results))
+        """Names of the models that any point has; before there is a result, those of the study."""
+        found = dict.fromkeys(name for point in self.points for name in point.results)
+        return list(found or self.study.get("models", ()))
 
 
 def closest(models: Sequence[str]) -> str | None:
@@ -113,7 +117,11 @@ def closest(models: Sequence[str]) -> str | None:
 
 
 def short_names(axes: Sequence[str]) -> dict[str, str]:
-    """Axes without their tables, as far as no two become the same: `cell.r_on` is `r_on`."""
-    short = {axis: ", ".join(part.strip().rpartition(".")[2] for part in axis.split(",")) for axis in axes}
-    names = list(short.values())
-    return {axis: name if names.count(name) == 1 else axis for axis, name in short.items()}
+    """Axes without their tables, where these tell nothing: `cell.r_on` is `r_on`, `adc.bits` stays."""
+    tables = Counter(name.rpartition(".")[2] for name in field_names(EvaluationConfig()))
+    return {axis: ", ".join(_short(part.strip(), tables) for part in axis.split(",")) for axis in axes}
+
+
+def _short(field: str, tables: Counter[str]) -> str:
+    name = field.rpartition(".")[2]
+    return name if tables[name] <= 1 else field

@@ -34,10 +34,9 @@ def study_summary(page: StudyPage) -> str:
         return sentences[0]
     lowest, highest = worst(model, done), best(model, done)
     images = max(point.results[model].images for point in done if model in point.results)
-    sentences.append(
-        f"With {phrase(model)}, accuracy ranges from {_with_interval(lowest)} to {_with_interval(highest)} on "
-        f"{count(images, 'image')}; 95 % intervals in brackets."
-    )
+    single = f"is {_with_interval(lowest)}"
+    span = single if lowest == highest else f"ranges from {_with_interval(lowest)} to {_with_interval(highest)}"
+    sentences.append(f"With {phrase(model)}, accuracy {span} on {count(images, 'image')}; 95 % intervals in brackets.")
     gaps = [(phrase(other), furthest(other, model, done)) for other in ("linear", "geniex")]
     apart = [f"{name} by {_with_interval(gap)}" for name, gap in gaps if gap is not None]
     return " ".join([*sentences, *([f"Furthest from it: {join(apart)}."] if apart else [])])
@@ -62,7 +61,7 @@ def write_study_page(page: StudyPage, path: str | os.PathLike[str]) -> None:
         "colours": {name: look.colour for name, look in looks(page.models).items()},
         "columns": [column.title for column in columns],
         "point_rows": point_rows(page, columns, model),
-        "point_columns": [column.title for column in columns if column.of_point],
+        "point_columns": [f"{column.title}, {model}" for column in columns if column.of_point],
         "result_rows": result_rows(page, columns),
         "failed": [point for point in page.points if point.error is not None],
         "few": FEW,

@@ -22,6 +22,7 @@ HEADERS = (
     "NF error RMSE %\n(95 % interval)",
     "reads",
 )
+KNOWN_TO_A_TENTH = 0.04  # width of an interval of an accuracy
 ENERGY_HEADERS = ("energy per\nimage", "arrays", "ADCs", "DACs", "other")
 
 
@@ -58,7 +59,7 @@ def energy_table(report: EnergyReport) -> Table:
 
 
 def study_table(page: StudyPage, last: int | None = None) -> Table:
-    """One row per point: top-1 in percent and half its interval under each model, energy per image.
+    """One row per point: top-1 in percent and its interval under each model, energy per image.
 
     Args:
         page: of the study.
@@ -66,11 +67,11 @@ def study_table(page: StudyPage, last: int | None = None) -> Table:
     """
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=Text(page.title), title_justify="left")
     table.add_column("point", overflow="fold", min_width=12)
-    for model in page.models:
-        table.add_column(Text(model), justify="right", no_wrap=True)
-    table.add_column("energy", justify="right", no_wrap=True)
-    known = [point for point in page.points if point.results or point.error is not None]
     model = closest(page.models)
+    for name in page.models:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    table.add_column("energy" if model is None else f"energy\n({model})", justify="right", no_wrap=True)
+    known = [point for point in page.points if point.results or point.error is not None]
     for point in page.points if last is None else known[-last:]:
         if not point.results:
             state = "pending" if point.error is None else "failed"
@@ -102,7 +103,11 @@ def errors_table(title: str, errors: Mapping[str, NfError]) -> Table:
 
 
 def _accuracy(result: StudyResult | None) -> str:
-    return DASH if result is None else f"{percent(result.top1)} ±{percent((result.high - result.low) / 2)}"
+    """Top-1 and its interval, to a tenth where that is known."""
+    if result is None:
+        return DASH
+    decimals = 1 if result.high - result.low < KNOWN_TO_A_TENTH else 0
+    return f"{percent(result.top1)} ({100 * result.low:.{decimals}f}-{100 * result.high:.{decimals}f})"
 
 
 def _cells(result: ModelResult) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ def text_of(value: Any) -> str:
     if are_numbers([value]):
         scale, prefix = next(((s, p) for s, p in PREFIXES if abs(value) >= max(s, SHORT)), (1.0, ""))
         return f"{float(f'{value / scale:.4g}'):.10g}{prefix}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text_of, value))
     return safe(value if isinstance(value, str) else json.dumps(value))
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from geniex.configuration.sections import LIST, TABLE, Section
+from geniex.configuration.sections import LIST, TABLE, FileSection, Section
 
 __all__ = ["Axis", "Range", "StudyConfig"]
 
@@ -43,8 +43,10 @@ Axis = Annotated[Values | Annotated[Range, Tag(TABLE)], Discriminator(_branch)]
 """A list of values, or a range to draw from."""
 
 
-class StudyConfig(Section):
+class StudyConfig(FileSection):
     """Study of `geniex study`."""
+
+    command = "study"
 
     title: str | None = Field(default=None, description="of its page; left out: network and images")
     config: str | None = Field(
@@ -89,6 +91,7 @@ class StudyConfig(Section):
     axes: dict[str, Axis] = Field(
         default={},
         description='by the field of the configuration that changes, as "cell.r_on" = [5e4, 1e5]; fields that change '
-        'together are separated by commas, as "crossbar.rows, crossbar.cols"; samplings that draw take ranges too, '
+        'together are separated by commas, as "crossbar.rows, crossbar.cols" = [32, 64], or, each with a value of its '
+        "own, [[64, 32], [32, 64]]; samplings that draw take ranges too, "
         'as { low = 0.1, high = 0.5, scale = "log" }',
     )

@@ -65,9 +65,8 @@ def labels(outcomes: Sequence[Outcome], study: StudyConfig) -> list[str]:
     found = []
     for outcome in outcomes:
         values = outcome.point.values
-        shown = [
-            f"{names[axis]} {_text(value)}" for axis, value in values.items() if not nominal or value != nominal[axis]
-        ]
+        moved = [axis for axis, value in values.items() if not nominal or value != nominal[axis]]
+        shown = [_label(names[axis], values[axis]) for axis in moved]
         found.append(", ".join(shown) or NOMINAL)
     return found
 
@@ -82,6 +81,13 @@ def _computed(outcomes: Sequence[Outcome]) -> str:
     """When the first point was started, and the last one."""
     started = sorted({outcome.result["started"] for outcome in outcomes if outcome.result is not None})
     return " to ".join(dict.fromkeys((*started[:1], *started[-1:]))) or "not yet"
+
+
+def _label(name: str, value: Any) -> str:
+    """`r_on 50000`; of fields that have values of their own, `rows 64, cols 32`."""
+    if "," not in name or not isinstance(value, list | tuple):
+        return f"{name} {_text(value)}"
+    return ", ".join(f"{part} {_text(own)}" for part, own in zip(name.split(", "), value, strict=True))
 
 
 def _text(value: Any) -> str:

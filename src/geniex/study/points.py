@@ -11,7 +11,7 @@ import numpy as np
 
 from geniex.configuration import EvaluationConfig
 from geniex.configuration.reading import checked
-from geniex.configuration.sections import Section
+from geniex.configuration.sections import field_names
 from geniex.hints import nearest
 from geniex.study.description import Range, StudyConfig
 
@@ -53,18 +53,40 @@ def points_of(study: StudyConfig, base: EvaluationConfig, folder: Path = Path())
     twice = [name for name, count in Counter(itertools.chain(*names.values())).items() if count > 1]
     if twice:
         raise ValueError(f"`axes` moves {twice[0]!r} twice. Leave it in one axis.")
-    nominal = {axis: _get(plain, fields[0]) for axis, fields in names.items()}
+    nominal = {axis: _together([_get(plain, field) for field in fields]) for axis, fields in names.items()}
     found: dict[str, Point] = {}
     for values in _combinations(study, nominal):
         content = base.model_dump()
         for axis, value in values.items():
-            for field in names[axis]:
-                _set(content, field, value)
+            for field, own in zip(names[axis], _apart(axis, value, len(names[axis])), strict=True):
+                _set(content, field, own)
         point = Point(values, checked(content, EvaluationConfig, folder, f"The point {_written(values)}"))
         found.setdefault(repr(point.config), point)
         if len(found) > AT_MOST:
             raise ValueError(f"A study has at most {AT_MOST:,} points; these axes make more. Take fewer values.")
     return list(found.values())
+
+
+def _together(values: list[Any]) -> Any:
+    """What an axis of several fields has: the value that all have, or a list of each field's own."""
+    alike = all(value == values[0] for value in values)
+    return values[0] if len(values) == 1 or (alike and not _is_list(values[0])) else values
+
+
+def _apart(axis: str, value: Any, fields: int) -> list[Any]:
+    """The values of the fields of an axis: where there are several, a list has one for each."""
+    if fields == 1 or not _is_list(value):
+        return [value] * fields
+    if len(value) != fields:
+        raise ValueError(
+            f"`axes` gives {axis!r} the value {list(value)}: a list has one value for each of its {fields} fields, in "
+            "their order; what is no list is the value of all."
+        )
+    return list(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _written(values: dict[str, Any]) -> str:
@@ -114,7 +136,7 @@ def _drawn(study: StudyConfig) -> Iterator[dict[str, Any]]:
 def _fields(axis: str, plain: dict[str, Any]) -> list[str]:
     """Dotted names of the fields that an axis moves."""
     fields = [name.strip() for name in axis.split(",")]
-    known = list(_names(EvaluationConfig()))
+    known = list(field_names(EvaluationConfig()))
     for name in fields:
         if name not in known:
             raise ValueError(f"`axes` names {name!r}, which is no field of a configuration.{nearest(name, known)}")
@@ -122,14 +144,6 @@ def _fields(axis: str, plain: dict[str, Any]) -> list[str]:
         if "." in name and not isinstance(plain[table], dict):
             raise ValueError(f"`axes` moves {name!r}, but the base configuration has {table} = {plain[table]!r}.")
     return fields
-
-
-def _names(section: Section) -> Iterator[str]:
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            yield from (f"{name}.{inner}" for inner in _names(value))
-        yield name
 
 
 def _get(content: dict[str, Any], field: str) -> Any:

@@ -83,9 +83,18 @@ def outcomes(points: Sequence[Point], subject: Subject, store: PointStore) -> li
         more = f"\n  and {len(problems) - 8} more" if len(problems) > 8 else ""
         raise ValueError(
             f"{len(problems)} of {len(points)} points cannot be run:\n" + "\n".join(problems[:8]) + more + "\n"
-            "Take their values, or the model that does not fit, out of the study."
+            f"Take their values, or the model that does not fit, out of the study{_remedy(subject)}."
         )
     return found
+
+
+def _remedy(subject: Subject) -> str:
+    if "geniex" not in subject.models or subject.emulators != "given":
+        return ""
+    return (
+        ', or let it find emulators: `emulators = "fitting"` takes those that ship, and leaves `geniex` out where none '
+        'does; "trained" trains them'
+    )
 
 
 def run_study(
