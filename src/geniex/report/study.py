@@ -49,7 +49,8 @@ def write_study_page(page: StudyPage, path: str | os.PathLike[str]) -> None:
         page: what to show. Text in it is escaped.
         path: of the file; its folder is made if need be.
     """
-    config, study, model = plain(page.config), plain(page.study), _reference(page)
+    config, model = plain(page.config), _reference(page)
+    study = plain({name: value for name, value in page.study.items() if value is not None})
     columns = measured(_results(page))
     values: dict[str, Any] = {
         "page": page,
