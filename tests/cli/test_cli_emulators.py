@@ -66,7 +66,8 @@ def test_float16_halves_the_file(trained, tmp_path):
         ("[training]\nsteps = 3\nchecks = 4", "`checks` must be at most `steps` = 3; got 4."),
         ("[digits]\nrecorded = 'none.npz'", "There is no file of recorded digits"),
         ("[digits]\nv_bits = 9", "`digits.v_bits` must be at most 8; got 9."),
-        ("adc = 'none'", "`adc` is not a field."),
+        ("adcs = 'none'", "`adcs` is not a field."),
+        ("adc = 'none'", "is a file of `geniex evaluate`, not of `geniex train`"),
     ],
 )
 def test_bad_recipes_are_refused_before_any_circuit_is_solved(tmp_path, text, message):
@@ -138,7 +139,7 @@ def test_an_emulator_that_is_there_is_not_overwritten_unasked(trained, tmp_path)
     ("out", "message"),
     [
         ("e.txt", "The emulator file must end in .safetensors; got"),
-        ("file/e.safetensors", "cannot be written: File exists. Name another file."),
+        ("file/e.safetensors", "/file is no folder. Name another file."),
     ],
 )
 def test_a_target_that_cannot_be_is_refused_before_any_circuit_is_solved(trained, tmp_path, out, message):

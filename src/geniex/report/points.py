@@ -106,9 +106,8 @@ class StudyPage:
 
     @property
     def models(self) -> list[str]:
-        """Names of the models that any point has; before there is a result, those of the study."""
-        found = dict.fromkeys(name for point in self.points for name in point.results)
-        return list(found or self.study.get("models", ()))
+        """Names of the models that any point has."""
+        return list(dict.fromkeys(name for point in self.points for name in point.results))
 
 
 def closest(models: Sequence[str]) -> str | None:

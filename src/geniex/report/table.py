@@ -67,17 +67,18 @@ def study_table(page: StudyPage, last: int | None = None) -> Table:
     """
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=Text(page.title), title_justify="left")
     table.add_column("point", overflow="fold", min_width=12)
-    model = closest(page.models)
-    for name in page.models:
+    models = page.models or page.study.get("models", [])  # those asked for, before there is a result
+    model = closest(models)
+    for name in models:
         table.add_column(Text(name), justify="right", no_wrap=True)
     table.add_column("energy" if model is None else f"energy\n({model})", justify="right", no_wrap=True)
     known = [point for point in page.points if point.results or point.error is not None]
     for point in page.points if last is None else known[-last:]:
         if not point.results:
             state = "pending" if point.error is None else "failed"
-            table.add_row(Text(point.label), *[""] * len(page.models), state)
+            table.add_row(Text(point.label), *[""] * len(models), state)
             continue
-        cells = (point.results.get(name) for name in page.models)
+        cells = (point.results.get(name) for name in models)
         energy = point.results[model].energy if model in point.results else None
         table.add_row(Text(point.label), *map(_accuracy, cells), quantity(energy, "J"))
     return table
