@@ -65,7 +65,11 @@ def _panel(panel: Axes, along: list[Point], axis: str, models: list[str]) -> Non
         top1 = [result["top1"] for result in results]
         ends = [[r["top1"] - r["low"] for r in results], [r["high"] - r["top1"] for r in results]]
         look = looks([model])[model]
-        marks = {"marker": MARKERS.get(look.marker, "o"), "color": look.colour, "ls": DASHES.get(look.dash, "-")}
+        marks: dict[str, Any] = {
+            "marker": MARKERS.get(look.marker, "o"),
+            "color": look.colour,
+            "ls": DASHES.get(look.dash, "-"),
+        }
         panel.errorbar(places, top1, yerr=ends, label=model, ms=5, lw=1.4, capsize=2, elinewidth=0.8, **marks)
 
 
