@@ -132,7 +132,9 @@ def test_a_scheduler_that_goes_away_costs_no_finished_shard(scheduler, tmp_path,
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 1)
-    with pytest.raises(ClusterLost, match=r"The scheduler tcp://127.0.0.1:9 cannot be reached: .*`dask scheduler` starts one"):
+    with pytest.raises(
+        ClusterLost, match=r"The scheduler tcp://127.0.0.1:9 cannot be reached: .*`dask scheduler` starts one"
+    ):
         make_dataset(tmp_path, PLAN, DatasetRun(scheduler="tcp://127.0.0.1:9"))
 
 

@@ -1,8 +1,10 @@
 """The page of a study says how far accuracies range, draws every axis, and escapes what users wrote."""
 
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from geniex.evaluation import Margin
 from geniex.report.axes import accuracy_along_axis, accuracy_over_axis, same_span
@@ -12,6 +14,7 @@ from geniex.report.parallel import all_axes
 from geniex.report.pareto import front, pareto
 from geniex.report.points import StudyPage, StudyPoint, StudyResult, short_names
 from geniex.report.study import study_summary, write_study_page
+from geniex.report.table import study_table
 
 AXES = ["cell.r_on", "weights.slice_bits", "weights.mapping"]
 NOMINAL = {"cell.r_on": 1e5, "weights.slice_bits": 4, "weights.mapping": "differential_pair"}
@@ -166,3 +169,18 @@ def test_names_are_short_where_no_two_become_the_same():
         "cell.r_on": "r_on",
     }
     assert short_names(["weights.bits", "inputs.bits"]) == {x: x for x in ("weights.bits", "inputs.bits")}
+
+
+def test_the_terminal_shows_a_half_interval_where_it_tells_the_truth(page):
+    low = replace(page.points[0].results["reduced"], top1=0.01, low=0.002, high=0.07)
+    points = [replace(page.points[0], results={**page.points[0].results, "linear": low}), *page.points[1:]]
+    console = Console(width=80, file=StringIO())
+    console.print(study_table(replace(page, points=points)))
+    nominal = next(line for line in console.file.getvalue().splitlines() if "nominal" in line)
+    assert nominal.split() == ["nominal", "70.0", "±3.0", "0.2-7.0", "57.0", "±3.0", "1.00", "mJ"]
+
+
+def test_before_there_is_a_result_the_columns_are_those_of_the_study(page):
+    console = Console(width=80, file=StringIO())
+    console.print(study_table(replace(page, points=page.points[-1:], study={"models": ["digital", "reduced"]})))
+    assert "digital  reduced" in console.file.getvalue()

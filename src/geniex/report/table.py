@@ -22,7 +22,6 @@ HEADERS = (
     "NF error RMSE %\n(95 % interval)",
     "reads",
 )
-KNOWN_TO_A_TENTH = 0.04  # width of an interval of an accuracy
 ENERGY_HEADERS = ("energy per\nimage", "arrays", "ADCs", "DACs", "other")
 
 
@@ -59,7 +58,7 @@ def energy_table(report: EnergyReport) -> Table:
 
 
 def study_table(page: StudyPage, last: int | None = None) -> Table:
-    """One row per point: top-1 in percent and its interval under each model, energy per image.
+    """One row per point: top-1 in percent and half its interval under each model, energy per image.
 
     Args:
         page: of the study.
@@ -104,11 +103,13 @@ def errors_table(title: str, errors: Mapping[str, NfError]) -> Table:
 
 
 def _accuracy(result: StudyResult | None) -> str:
-    """Top-1 and its interval, to a tenth where that is known."""
+    """Top-1 and half its interval; the interval itself where that is too lopsided for a half."""
     if result is None:
         return DASH
-    decimals = 1 if result.high - result.low < KNOWN_TO_A_TENTH else 0
-    return f"{percent(result.top1)} ({100 * result.low:.{decimals}f}-{100 * result.high:.{decimals}f})"
+    half = (result.high - result.low) / 2
+    if half > min(result.top1, 1 - result.top1):
+        return f"{percent(result.low)}-{percent(result.high)}"
+    return f"{percent(result.top1)} ±{percent(half)}"
 
 
 def _cells(result: ModelResult) -> tuple[str, ...]:
