@@ -76,8 +76,13 @@ class Cluster:
 
     @property
     def threads(self) -> int:
-        """Threads of all workers."""
-        return sum(self.client.nthreads().values())
+        """Threads of all workers that are there now.
+
+        Raises:
+            ClusterLost: if the scheduler goes away.
+        """
+        with self.still_there():
+            return sum(self.client.nthreads().values())
 
     def close(self) -> None:
         """Disconnect."""

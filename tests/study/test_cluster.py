@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from contextlib import closing
 
 import distributed
@@ -15,6 +16,7 @@ from geniex.cluster import Cluster, ClusterLost
 from geniex.configuration import EvaluationConfig
 from geniex.evaluation import LabelledImages
 from geniex.study import PointStore, StudyConfig, Subject, outcomes, points_of, run_study, write_frame
+from geniex.study import run as study_run
 
 BASE = EvaluationConfig.model_validate(
     {"crossbar": {"rows": 8, "cols": 8}, "exact": {"reads": 5, "images": 1}, "batch": 4, "chips": 2}
@@ -80,6 +82,37 @@ class Loud(nn.Module):
 
     def forward(self, x):
         return 100 * x
+
+
+class Growing(Cluster):
+    """One worker, and eight from the second look on; nothing is connected."""
+
+    def __init__(self):
+        self.looks = 0
+
+    @property
+    def threads(self):
+        self.looks += 1
+        return 1 if self.looks == 1 else 8
+
+
+def test_workers_that_come_later_get_points_too(subject, tmp_path, monkeypatch):
+    """One thread is kept busy by two points of 90 images, eight threads by nine: all six run at once."""
+    everyone, ended = threading.Barrier(6), []
+
+    def run(outcome, subject, store, advance, cluster):
+        everyone.wait(timeout=60)
+        ended.append(outcome)
+        return outcome
+
+    monkeypatch.setattr(study_run, "_run", run)
+    monkeypatch.setattr(study_run, "SECONDS_TO_WAIT", 0.01)
+    six = StudyConfig.model_validate({"axes": {"cell.r_on": [1e4, 2e4, 3e4, 4e4, 5e4, 6e4]}})
+    store = PointStore(tmp_path)
+    known = outcomes(points_of(six, BASE), subject, store)
+    found = list(run_study(known, subject, store, cluster=Growing()))
+    assert {outcome.key for outcome in found} == {outcome.key for outcome in known}
+    assert len(found) == len(ended) == 6
 
 
 def test_other_versions_are_refused(running, monkeypatch):

@@ -1,7 +1,8 @@
 """The points of a study, one after another: what is stored is not computed, what fails does not end the rest."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ __all__ = ["Outcome", "Subject", "outcomes", "run_study"]
 
 IMAGES_PER_PART = 64  # about what a worker gets at a time
 MOST_AT_ONCE = 64  # points: each has a thread here
+SECONDS_TO_WAIT = 5  # for a point, before looking whether workers came
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,14 @@ def run_study(
     if cluster is None:
         yield from (_run(outcome, subject, store, advance) for outcome in waiting)
         return
-    with ThreadPoolExecutor(_at_once(len(subject.images), cluster)) as pool:
-        futures = [pool.submit(_run, outcome, subject, store, advance, cluster) for outcome in waiting]
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        left, running = deque(waiting), set[Future[Outcome]]()
         try:
-            yield from (future.result() for future in as_completed(futures))
+            while left or running:
+                while left and len(running) < _at_once(len(subject.images), cluster):
+                    running.add(pool.submit(_run, left.popleft(), subject, store, advance, cluster))
+                done, running = wait(running, SECONDS_TO_WAIT, FIRST_COMPLETED)
+                yield from (future.result() for future in done)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             cluster.close()  # points at work end at once
@@ -134,7 +140,7 @@ def run_study(
 
 
 def _at_once(images: int, cluster: Cluster) -> int:
-    """Points: those whose parts keep all workers busy, and another one that begins or ends."""
+    """Points: those whose parts keep all workers busy that are there now, and another one that begins or ends."""
     parts = -(-images // (IMAGES_PER_PART))
     return min(MOST_AT_ONCE, 1 + -(-PER_THREAD * max(1, cluster.threads) // parts))
 
