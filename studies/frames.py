@@ -1,11 +1,18 @@
-"""Tables that `geniex study` writes, for READMEs: points by name, and Markdown."""
+"""Tables that `geniex study` writes, for READMEs: points by name, and Markdown.
 
+    .venv/bin/python -m studies.frames studies/sweep/voltages.parquet studies/sweep/sweep.parquet
+
+prints those of files.
+"""
+
+import sys
+from pathlib import Path
 from typing import Any
 
 import polars
 
-from geniex.report.formats import between, percent, points, quantity
-from geniex.report.points import closest, short_names
+from geniex.report.formats import between, percent, points, quantity, square_millimetres
+from geniex.report.points import closest, labels
 
 __all__ = ["Point", "axes_of", "markdown", "points_of"]
 
@@ -36,24 +43,19 @@ def markdown(table: polars.DataFrame) -> str:
     truth = closest(models) or models[-1]
     head = ["point", *models, f"{truth} against digital", "energy", "latency", "area"]
     lines = [head, ["---"] * len(head)]
-    for values, rows in found:
+    all_values = [values for values, _ in found]
+    for label, (_, rows) in zip(labels(all_values, all_values[0]), found, strict=True):
         row = rows[truth]
         lost = f"{points(row['difference'])} ({between(row['difference_low'], row['difference_high'])})"
-        takes = [quantity(row["energy"], "J"), quantity(row["latency"], "s"), f"{1e6 * row['area']:.3g} mm²"]
+        takes = [quantity(row["energy"], "J"), quantity(row["latency"], "s"), square_millimetres(row["area"])]
         accuracies = [_accuracy(rows.get(model)) for model in models]
-        lines.append([_name(values, found[0][0]), *accuracies, lost, *takes])
+        lines.append([label, *accuracies, lost, *takes])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _name(values: dict[str, Any], nominal: dict[str, Any]) -> str:
-    names = short_names(list(values))
-    moved = [f"{names[axis]} {_text(value)}" for axis, value in values.items() if value != nominal[axis]]
-    return ", ".join(moved) or "nominal"
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _accuracy(row: dict[str, Any] | None) -> str:
     return "" if row is None else f"{percent(row['top1'])} ± {percent((row['high'] - row['low']) / 2)}"
+
+
+if __name__ == "__main__":
+    print("\n\n".join(markdown(polars.read_parquet(Path(file))) for file in sys.argv[1:]))

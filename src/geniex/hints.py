@@ -1,18 +1,21 @@
 """Hints in errors: which name was meant, where two descriptions differ."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import shorten
 
-__all__ = ["differences", "nearest"]
+__all__ = ["differences", "meant", "nearest"]
+
+
+def meant(name: str, names: Iterable[str]) -> str:
+    """A hint at which of `names` was meant by `name`; empty where none is like it."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """A hint at which of `names` was meant by `name`."""
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f" Did you mean {close[0]!r}?"
-    return f" Possible: {', '.join(names[:12])}{', ...' if len(names) > 12 else '.'}"
+    """The same, or the first of `names` where none is like it."""
+    return meant(name, names) or f" Possible: {', '.join(names[:12])}{', ...' if len(names) > 12 else '.'}"
 
 
 def differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> str:

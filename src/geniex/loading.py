@@ -1,6 +1,5 @@
 """Objects by the names that people type: networks by Python path, weights by file, models of the crossbar by word."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -17,7 +16,7 @@ from geniex.devices.description import describe_device, flattened
 from geniex.emulation.card import EmulatorCard
 from geniex.emulation.checkpoint import load, load_card
 from geniex.files import read_safetensors
-from geniex.hints import differences
+from geniex.hints import differences, meant
 from geniex.models.base import CrossbarModel
 from geniex.models.circuit import Circuit
 from geniex.models.geniex import Geniex
@@ -67,11 +66,8 @@ def check_models(names: Sequence[str]) -> None:
     """Raise ValueError unless all are names of models, each once."""
     unknown = [name for name in names if name not in MODELS]
     if unknown or not names or len(set(names)) < len(names):
-        meant = difflib.get_close_matches(unknown[0], MODELS, n=1) if unknown else []
-        raise ValueError(
-            f"Models are some of {', '.join(MODELS)}, each once; got {', '.join(names) or 'none'}."
-            f"{f' Did you mean {meant[0]!r}?' if meant else ''}"
-        )
+        hint = meant(unknown[0], MODELS) if unknown else ""
+        raise ValueError(f"Models are some of {', '.join(MODELS)}, each once; got {', '.join(names) or 'none'}.{hint}")
 
 
 def load_models(names: list[str], config: EvaluationConfig, folder: Path) -> dict[str, CrossbarModel | None]:

@@ -37,8 +37,11 @@ COMMANDS = {
 }
 """Every command by name, in the order of the help."""
 
+GO_ON = ("demo", "evaluate", "attribute", "dataset", "train")
+"""Those that go on where they were stopped."""
+
 for _name, _command in COMMANDS.items():
-    app.command(name=_name)(readable(_command))
+    app.command(name=_name)(readable(_command, goes_on=_name in GO_ON))
 app.add_typer(study_app, name="study")
 
 

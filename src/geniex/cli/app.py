@@ -33,14 +33,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
-CONTINUING = frozenset(f"{name}_command" for name in ("demo", "evaluate", "attribute", "study", "dataset", "train"))
+errors = Console(stderr=True)
 KEPT = "What was computed is kept: the same command goes on where it was."
 LOST = "Nothing is kept: the same command starts again."
-errors = Console(stderr=True)
 
 
-def readable(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors into one message and an exit code."""
+def readable(command: Callable[..., None], goes_on: bool = False) -> Callable[..., None]:
+    """Turn errors into one message and an exit code.
+
+    Args:
+        command: what runs.
+        goes_on: whether it goes on where it was when it is given again.
+    """
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -51,7 +55,7 @@ def readable(command: Callable[..., None]) -> Callable[..., None]:
         except (RuntimeError, MemoryError) as error:
             _fail(str(error) or type(error).__name__, 1)
         except KeyboardInterrupt:
-            _fail(f"Stopped. {KEPT if command.__name__ in CONTINUING else LOST}", 130)
+            _fail(f"Stopped. {KEPT if goes_on else LOST}", 130)
 
     return run
 

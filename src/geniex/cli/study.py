@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from geniex.cli.app import console, progress_bars, readable, say
 from geniex.cli.subjects import chosen_config, chosen_network, drawn_images, weights_of
 from geniex.cluster import Cluster
 from geniex.configuration import EvaluationConfig, TrainingConfig, read_config
+from geniex.configuration.sections import fields_of
 from geniex.files import check_writable
 from geniex.loading import check_models
 from geniex.report.formats import count
@@ -79,8 +81,8 @@ class _Study:
 
 
 @study_app.command(name="run")
-@readable
-def study_command(file: File, out: Out = OUT, cache: Cache = CACHE, scheduler: Scheduler = None) -> None:
+@partial(readable, goes_on=True)
+def run_command(file: File, out: Out = OUT, cache: Cache = CACHE, scheduler: Scheduler = None) -> None:
     """Compute the points of a study that are not in the cache; a run that was killed goes on where it was."""
     about, store = _read(file), PointStore(cache)
     _look_up(about, store)
@@ -125,7 +127,7 @@ def _read(file: Path) -> _Study:
 
 def _check_sizes(study: StudyConfig, data: Path | None) -> None:
     """Raise ValueError if points want photos in different sizes: they are read once, and resized then."""
-    moved = [name.strip() for axis in study.axes for name in axis.split(",") if name.strip() in SIZES]
+    moved = [name for axis in study.axes for name in fields_of(axis) if name in SIZES]
     if moved and data is not None and data.is_dir():
         raise ValueError(
             f"`axes` moves {moved[0]!r}, but photos of a folder, {data}, are resized once, when they are read. "

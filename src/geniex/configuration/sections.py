@@ -36,6 +36,7 @@ __all__ = [
     "FileSection",
     "Section",
     "field_names",
+    "fields_of",
     "unit_of",
 ]
 
@@ -76,6 +77,11 @@ def field_names(section: Section) -> Iterator[str]:
         if isinstance(value, Section):
             yield from (f"{name}.{inner}" for inner in field_names(value))
         yield name
+
+
+def fields_of(axis: str) -> list[str]:
+    """The fields that an axis of a study moves together: names that are separated by commas."""
+    return [name.strip() for name in axis.split(",")]
 
 
 def unit_of(section: Section, field: str) -> str | None:

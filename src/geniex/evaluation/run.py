@@ -236,9 +236,10 @@ def _results(
     labels: np.ndarray, runs: Mapping[str, tuple[np.ndarray, float]], digital: str | None
 ) -> list[ModelResult]:
     reference = runs[digital][0] if digital is not None else None
+    right = {name: predicted == labels for name, (predicted, _) in runs.items()}
     results = []
     for name, (predicted, seconds) in runs.items():
-        chips = (predicted == labels).mean(axis=1).tolist()
+        chips = right[name].mean(axis=1).tolist()
         top1 = sum(chips) / len(chips)
         low, high = wilson_interval(top1, len(labels))
         difference = agreement = None
@@ -246,19 +247,14 @@ def _results(
             difference = top1 - float((reference == labels).mean())
             agreement = float((predicted == reference).mean())
         measured = (len(labels), top1, low, high, difference, agreement, seconds)
-        against = _margins(labels, predicted, {other: run[0] for other, run in runs.items() if other != name})
+        against = {other: _margin(right[name], right[other]) for other in right if other != name}
         results.append(ModelResult(name, *measured, chips=chips if len(chips) > 1 else [], against=against))
     return results
 
 
-def _margins(labels: np.ndarray, predicted: np.ndarray, others: Mapping[str, np.ndarray]) -> dict[str, Margin]:
-    """By how much one model's accuracy is above each other's."""
-    right = predicted == labels
-    pairs = {name: other == labels for name, other in others.items()}
-    return {
-        name: Margin(float(right.mean() - other.mean()), *paired_interval(right, other))
-        for name, other in pairs.items()
-    }
+def _margin(right: np.ndarray, other: np.ndarray) -> Margin:
+    """By how much one model's accuracy is above another's."""
+    return Margin(float(right.mean() - other.mean()), *paired_interval(right, other))
 
 
 def _compared(run: _Run, models: Mapping[str, CrossbarModel], exact: Circuit) -> _Fidelity:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-__all__ = ["paired_interval", "wilson_interval"]
+__all__ = ["Z", "paired_interval", "wilson_interval"]
 
 Z = 1.96  # 95 %
 

@@ -192,9 +192,8 @@ def _styled(figure: go.Figure, axis: str, bars: int) -> go.Figure:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for k, column in enumerate(columns):
-        table.add_column(
-            column, justify="right" if k and column else "left", overflow="fold", no_wrap=bool(k and column)
-        )
+        numbers = bool(k and column)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
     return table
 
 

@@ -2,7 +2,18 @@
 
 import math
 
-__all__ = ["DASH", "between", "count", "fixed", "percent", "points", "quantity", "significant", "significant_decimals"]
+__all__ = [
+    "DASH",
+    "between",
+    "count",
+    "fixed",
+    "percent",
+    "points",
+    "quantity",
+    "significant",
+    "significant_decimals",
+    "square_millimetres",
+]
 
 DASH = "-"
 PREFIXES = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G")
@@ -61,6 +72,11 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
         scaled, power = scaled / 1000, power + 1
     decimals = max(0, digits - 1 - math.floor(math.log10(scaled))) if scaled >= 1 else digits
     return f"{scaled:.{decimals}f} {PREFIXES[power]}{unit}"
+
+
+def square_millimetres(area: float | None) -> str:
+    """An area in square metre as text."""
+    return DASH if area is None else f"{1e6 * area:.3g} mm²"
 
 
 def count(number: int, noun: str) -> str:

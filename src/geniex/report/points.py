@@ -1,16 +1,18 @@
 """What the page of a study shows, as plain values."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from geniex.configuration import EvaluationConfig
-from geniex.configuration.sections import field_names
+from geniex.configuration.sections import field_names, fields_of
 from geniex.evaluation.results import Margin
 
-__all__ = ["StudyPage", "StudyPoint", "StudyResult", "closest", "short_names"]
+__all__ = ["StudyPage", "StudyPoint", "StudyResult", "closest", "labels", "short_names"]
 
+NOMINAL = "nominal"
 CLOSEST = ("circuit", "reduced", "geniex", "linear", "ideal")
 """Models by how closely they know the crossbar."""
 
@@ -115,10 +117,33 @@ def closest(models: Sequence[str]) -> str | None:
     return next((name for name in CLOSEST if name in models), None)
 
 
+def labels(points: Sequence[Mapping[str, Any]], nominal: Mapping[str, Any] | None) -> list[str]:
+    """What tells each point from the others, of their values by axis: all of them, or those that are not `nominal`."""
+    names = short_names(list(points[0]) if points else [])
+    found = []
+    for values in points:
+        moved = [axis for axis, value in values.items() if not nominal or value != nominal[axis]]
+        found.append(", ".join(_label(names[axis], values[axis]) for axis in moved) or NOMINAL)
+    return found
+
+
+def _label(name: str, value: Any) -> str:
+    """`r_on 50000`; of fields that have values of their own, `rows 64, cols 32`."""
+    if "," not in name or not isinstance(value, list | tuple):
+        return f"{name} {_text(value)}"
+    return ", ".join(f"{part} {_text(own)}" for part, own in zip(fields_of(name), value, strict=True))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def short_names(axes: Sequence[str]) -> dict[str, str]:
     """Axes without their tables, where these tell nothing: `cell.r_on` is `r_on`, `adc.bits` stays."""
     tables = Counter(name.rpartition(".")[2] for name in field_names(EvaluationConfig()))
-    return {axis: ", ".join(_short(part.strip(), tables) for part in axis.split(",")) for axis in axes}
+    return {axis: ", ".join(_short(field, tables) for field in fields_of(axis)) for axis in axes}
 
 
 def _short(field: str, tables: Counter[str]) -> str:

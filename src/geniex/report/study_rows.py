@@ -4,15 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from geniex.report.cells import Cell, margin_cell, typeset, with_unit
-from geniex.report.formats import DASH, percent, quantity, significant
+from geniex.report.formats import DASH, percent, quantity, significant, square_millimetres
 from geniex.report.points import StudyPage, StudyResult
 
 __all__ = ["Column", "measured", "point_rows", "result_rows"]
-
-
-def _square_millimetres(area: float | None) -> str:
-    """An area in square metre as text."""
-    return DASH if area is None else f"{1e6 * area:.3g} mm²"
 
 
 class Column(NamedTuple):
@@ -39,7 +34,7 @@ COLUMNS = (
     Column("NF error, RMSE", _plain(lambda result: result.nf_error, lambda value: with_unit(significant(value), "%"))),
     Column("Energy per image", _plain(lambda result: result.energy, lambda value: quantity(value, "J")), of_point=True),
     Column("Latency", _plain(lambda result: result.latency, lambda value: quantity(value, "s")), of_point=True),
-    Column("Area", _plain(lambda result: result.area, _square_millimetres), of_point=True),
+    Column("Area", _plain(lambda result: result.area, square_millimetres), of_point=True),
 )
 
 

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["frame", "write_frame"]
 
-ACCURACY = ("images", "top1", "low", "high")
-DIFFERENCE = ("difference", "difference_low", "difference_high")  # to the digital network
+ACCURACY = ("images", "top1", "low", "high", "difference", "agreement", "spread")
 ENERGY = ("energy", "array_energy", "latency", "area")
+COLUMNS = (
+    *("model", "images", "top1", "low", "high", "difference", "difference_low", "difference_high"),
+    *("agreement", "spread", "nf_error", *ENERGY),
+)
 
 
 def frame(outcomes: Sequence[Outcome]) -> "polars.DataFrame":
@@ -47,16 +50,15 @@ def write_frame(outcomes: Sequence[Outcome], path: Path) -> None:
 def _rows(outcome: Outcome) -> list[dict[str, Any]]:
     axes = {axis: _scalar(value) for axis, value in outcome.point.values.items()}
     ends = {"error": outcome.error if outcome.result is None else None, "key": outcome.key}
+    blank = {**axes, **dict.fromkeys(COLUMNS)}
     if outcome.result is None:
-        names = ("model", *ACCURACY, *DIFFERENCE, "agreement", "spread", "nf_error", *ENERGY)
-        return [{**axes, **dict.fromkeys(names), **ends}]
+        return [{**blank, **ends}]
     return [
         {
-            **axes,
+            **blank,
             "model": model["name"],
             **{name: model[name] for name in ACCURACY},
-            **_difference(model),
-            **{name: model[name] for name in ("agreement", "spread")},
+            **_interval_of_difference(model),
             "nf_error": None if model["nf"] is None else model["nf"]["rmse"],
             **_energy(outcome.result["energy"], model["name"]),
             **ends,
@@ -65,9 +67,9 @@ def _rows(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _difference(model: dict[str, Any]) -> dict[str, float | None]:
+def _interval_of_difference(model: dict[str, Any]) -> dict[str, float | None]:
     margin = model["against"].get("digital", {})
-    return dict(zip(DIFFERENCE, (model["difference"], margin.get("low"), margin.get("high")), strict=True))
+    return {"difference_low": margin.get("low"), "difference_high": margin.get("high")}
 
 
 def _energy(report: dict[str, Any] | None, model: str) -> dict[str, float | None]:

@@ -1,21 +1,18 @@
 """The page of a study: from outcomes to what it shows."""
 
-import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from geniex.configuration import EvaluationConfig
-from geniex.configuration.sections import unit_of
+from geniex.configuration.sections import fields_of, unit_of
 from geniex.evaluation import Margin
-from geniex.report.points import StudyPage, StudyPoint, StudyResult, short_names
+from geniex.report.points import StudyPage, StudyPoint, StudyResult, labels
 from geniex.study.description import StudyConfig
 from geniex.study.run import Outcome
 
-__all__ = ["labels", "page_of", "write_page"]
-
-NOMINAL = "nominal"
+__all__ = ["page_of", "write_page"]
 
 
 def write_page(page: StudyPage, path: Path) -> None:
@@ -37,7 +34,8 @@ def page_of(
         title: for people.
         provenance: what the caller knows of where it comes from, such as a command.
     """
-    named = labels(outcomes, study)
+    values = [outcome.point.values for outcome in outcomes]
+    named = labels(values, values[0] if values and study.sampling == "one_at_a_time" else None)
     points = [_point(outcome, label) for outcome, label in zip(outcomes, named, strict=True)]
     known = next((outcome.result["provenance"] for outcome in outcomes if outcome.result is not None), {})
     return StudyPage(
@@ -58,22 +56,9 @@ def page_of(
     )
 
 
-def labels(outcomes: Sequence[Outcome], study: StudyConfig) -> list[str]:
-    """What tells each point from the others: of studies that move one axis at a time, the axis that moved."""
-    names = short_names(list(study.axes))
-    nominal = outcomes[0].point.values if outcomes and study.sampling == "one_at_a_time" else None
-    found = []
-    for outcome in outcomes:
-        values = outcome.point.values
-        moved = [axis for axis, value in values.items() if not nominal or value != nominal[axis]]
-        shown = [_label(names[axis], values[axis]) for axis in moved]
-        found.append(", ".join(shown) or NOMINAL)
-    return found
-
-
 def _unit(base: EvaluationConfig, axis: str) -> str | None:
     """The unit that all fields of an axis have."""
-    units = {unit_of(base, name.strip()) for name in axis.split(",")}
+    units = {unit_of(base, name) for name in fields_of(axis)}
     return units.pop() if len(units) == 1 else None
 
 
@@ -81,19 +66,6 @@ def _computed(outcomes: Sequence[Outcome]) -> str:
     """When the first point was started, and the last one."""
     started = sorted({outcome.result["started"] for outcome in outcomes if outcome.result is not None})
     return " to ".join(dict.fromkeys((*started[:1], *started[-1:]))) or "not yet"
-
-
-def _label(name: str, value: Any) -> str:
-    """`r_on 50000`; of fields that have values of their own, `rows 64, cols 32`."""
-    if "," not in name or not isinstance(value, list | tuple):
-        return f"{name} {_text(value)}"
-    return ", ".join(f"{part} {_text(own)}" for part, own in zip(name.split(", "), value, strict=True))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _point(outcome: Outcome, label: str) -> StudyPoint:

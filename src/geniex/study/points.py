@@ -11,7 +11,7 @@ import numpy as np
 
 from geniex.configuration import EvaluationConfig
 from geniex.configuration.reading import checked
-from geniex.configuration.sections import field_names
+from geniex.configuration.sections import field_names, fields_of
 from geniex.hints import nearest
 from geniex.study.description import Range, StudyConfig
 
@@ -135,7 +135,7 @@ def _drawn(study: StudyConfig) -> Iterator[dict[str, Any]]:
 
 def _fields(axis: str, plain: dict[str, Any]) -> list[str]:
     """Dotted names of the fields that an axis moves."""
-    fields = [name.strip() for name in axis.split(",")]
+    fields = fields_of(axis)
     known = list(field_names(EvaluationConfig()))
     for name in fields:
         if name not in known:
