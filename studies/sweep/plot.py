@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from studies.frames import Point, points_of
 from studies.pictures import DASHES, MARKERS, drawing, write
-from studies.sweep.tables import HERE, read
 
 from geniex.report.palette import looks
 
-__all__ = ["accuracy_by_axis", "draw"]
+__all__ = ["HERE", "accuracy_by_axis", "draw"]
 
+HERE = Path(__file__).parent
 AXES = {  # label, and a value as text
     "crossbar.rows, crossbar.cols": ("rows and columns", "{:.0f}"),
     "cell.r_on": (r"R$_\mathrm{on}$ (kΩ)", "{:.0f}"),
@@ -74,4 +74,4 @@ def _panel(panel: Axes, along: list[Point], axis: str, models: list[str]) -> Non
 
 
 if __name__ == "__main__":
-    draw(read("sweep"), HERE / "sweep.svg")
+    draw(polars.read_parquet(HERE / "sweep.parquet"), HERE / "sweep.svg")
