@@ -1,7 +1,8 @@
-"""The studies of ImageNet: files that a run would not refuse."""
+"""The studies of ImageNet: files that a run would not refuse, and the README against results."""
 
 from pathlib import Path
 
+import polars
 import pytest
 import studies.imagenet
 
@@ -9,6 +10,7 @@ from geniex.configuration import EvaluationConfig, read_config
 from geniex.loading import load_models, load_network
 from geniex.study import StudyConfig, points_of
 from geniex.zoo import zoo_preprocess
+from studies import frames
 
 HERE = Path(studies.imagenet.__path__[0])
 
@@ -43,3 +45,12 @@ def test_all_three_are_on_the_same_crossbar():
         for name in ("squeezenet", "mobilenet", "resnet18")
     ]
     assert all((each.crossbar, each.cell) == (configs[0].crossbar, configs[0].cell) for each in configs)
+
+
+@pytest.mark.parametrize("name", ["squeezenet"])
+def test_the_readme_shows_what_was_found_on_all_images(name):
+    table = polars.read_parquet(HERE / f"{name}.parquet")
+    assert frames.markdown(table) in (HERE / "README.md").read_text()
+    ((_, rows),) = frames.points_of(table)
+    assert list(rows) == list(read_config(HERE / f"{name}.toml", StudyConfig).models)
+    assert {row["images"] for row in rows.values()} == {1300}
