@@ -11,7 +11,7 @@ from typing import Any
 
 import polars
 
-from geniex.report.formats import between, percent, points, quantity, square_millimetres
+from geniex.report.formats import between, half_interval, percent, points, quantity, square_millimetres
 from geniex.report.points import closest, labels
 
 __all__ = ["Point", "axes_of", "markdown", "points_of"]
@@ -54,7 +54,11 @@ def markdown(table: polars.DataFrame) -> str:
 
 
 def _accuracy(row: dict[str, Any] | None) -> str:
-    return "" if row is None else f"{percent(row['top1'])} ± {percent((row['high'] - row['low']) / 2)}"
+    if row is None:
+        return ""
+    half = half_interval(row["top1"], row["low"], row["high"])
+    beside = f"({percent(row['low'])} to {percent(row['high'])})" if half is None else f"± {percent(half)}"
+    return f"{percent(row['top1'])} {beside}"
 
 
 if __name__ == "__main__":

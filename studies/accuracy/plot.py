@@ -62,7 +62,7 @@ def _losses(panel: Axes, result: dict[str, Any]) -> None:
             continue
         gained, margin = (100 * share for share in difference(result, name, "digital"))
         _point(panel, (place, -gained), (margin, margin), name)
-        label = f"{-gained:.1f}"
+        label = f"{round(-gained, 1) + 0.0:.1f}"  # + 0 makes 0 of -0
         panel.annotate(label, (place, -gained), (8, 6), textcoords="offset points", va="center", fontsize=7.5)
 
 

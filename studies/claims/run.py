@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.figure import Figure
 from studies.accuracy.cases import HERE as ACCURACY
@@ -49,7 +50,7 @@ def table(found: Sequence[Verdict]) -> str:
 def draw(found: Sequence[Verdict], path: Path) -> None:
     """Bars of what was found; a line across each at what was claimed."""
     with drawing():
-        figure = Figure(figsize=(8, 4.4), layout="constrained")
+        figure = Figure(figsize=(8.6, 4.4), layout="constrained")
         for axes, unit in zip(figure.subplots(1, 2), ("times", "points"), strict=True):
             some = [v for v in found if v.unit == unit]
             for row, v in enumerate(some):
@@ -57,9 +58,9 @@ def draw(found: Sequence[Verdict], path: Path) -> None:
                 colour = COLOURS[v.answer]
                 axes.barh(row, v.found, 0.6, color=colour, xerr=error or None, ecolor=INK, capsize=2)
                 axes.plot([v.claimed] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=1.6)
-            axes.set_yticks(range(len(some)), [f"{v.case}\n{v.beside}" for v in some], fontsize=7)
+            axes.set_yticks(range(len(some)), [f"{v.case}\n{v.beside}: {v.answer}" for v in some], fontsize=7)
             axes.invert_yaxis()
-            axes.set_xlabel(f"{some[0].claim},\n{unit}", fontsize=8)
+            axes.set_xlabel(fill(f"{some[0].claim}, {unit}", 36), fontsize=8)
         write(figure, path)
 
 

@@ -47,7 +47,7 @@ def test_all_three_are_on_the_same_crossbar():
     assert all((each.crossbar, each.cell) == (configs[0].crossbar, configs[0].cell) for each in configs)
 
 
-@pytest.mark.parametrize("name", ["squeezenet"])
+@pytest.mark.parametrize("name", ["squeezenet", "mobilenet"])
 def test_the_readme_shows_what_was_found_on_all_images(name):
     table = polars.read_parquet(HERE / f"{name}.parquet")
     assert frames.markdown(table) in (HERE / "README.md").read_text()

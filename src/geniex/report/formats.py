@@ -7,6 +7,7 @@ __all__ = [
     "between",
     "count",
     "fixed",
+    "half_interval",
     "percent",
     "points",
     "quantity",
@@ -28,6 +29,12 @@ def fixed(value: float | None, decimals: int) -> str:
     if 0 < value < smallest / 2:
         return f"<{smallest:.{decimals}f}"
     return f"{value:.{decimals}f}"
+
+
+def half_interval(share: float, low: float, high: float) -> float | None:
+    """Half the interval from `low` to `high` around a share; None where it is too lopsided for a half."""
+    half = (high - low) / 2
+    return half if half <= min(share, 1 - share) else None
 
 
 def significant_decimals(value: float, digits: int = 3) -> int:

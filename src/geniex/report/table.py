@@ -8,7 +8,16 @@ from rich.text import Text
 
 from geniex.energy import EnergyReport
 from geniex.evaluation.results import Evaluation, ModelResult, NfError
-from geniex.report.formats import DASH, fixed, percent, points, quantity, significant, significant_decimals
+from geniex.report.formats import (
+    DASH,
+    fixed,
+    half_interval,
+    percent,
+    points,
+    quantity,
+    significant,
+    significant_decimals,
+)
 from geniex.report.points import StudyPage, StudyResult, closest
 from geniex.report.words import out_of_range, over_chips
 
@@ -106,8 +115,8 @@ def _accuracy(result: StudyResult | None) -> str:
     """Top-1 and half its interval; the interval itself where that is too lopsided for a half."""
     if result is None:
         return DASH
-    half = (result.high - result.low) / 2
-    if half > min(result.top1, 1 - result.top1):
+    half = half_interval(result.top1, result.low, result.high)
+    if half is None:
         return f"{percent(result.low)}-{percent(result.high)}"
     return f"{percent(result.top1)} ±{percent(half)}"
 
