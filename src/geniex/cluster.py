@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -181,12 +181,17 @@ def _connect(address: str) -> Any:
     except ImportError as error:
         raise ValueError("A Dask cluster needs Dask: pip install 'geniex[dask]'.") from error
     _check_port(address)
+    client: Any = distributed.Client.__new__(distributed.Client)  # in hand also where it fails, to be closed
     try:
-        return distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except OSError as error:
-        raise _unreachable(address, error) from error
-    except ValueError as error:
+        client.__init__(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        # or it closes itself when it is collected: within the lock that the next one is made in, which waits for ever
+        with suppress(TimeoutError):
+            client.close(timeout=SECONDS_TO_CLOSE)
+        if isinstance(error, OSError):
+            raise _unreachable(address, error) from error
         raise ValueError(f"A scheduler is named as tcp://host:port; got {address!r}: {error}.") from error
+    return client
 
 
 def _check_port(address: str) -> None:

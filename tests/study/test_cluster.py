@@ -1,5 +1,6 @@
 """A study on a real cluster of processes: the same table byte for byte, also where a worker is killed on the way."""
 
+import gc
 import os
 import signal
 import threading
@@ -125,3 +126,16 @@ def test_a_scheduler_that_is_not_there_is_named_within_seconds(monkeypatch):
     monkeypatch.setattr(module, "SECONDS_TO_CONNECT", 1)
     with pytest.raises(ClusterLost, match=r"The scheduler tcp://127.0.0.1:9 cannot be reached"):
         Cluster("tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["somewhere", "tcp://127.0.0.1:9"])
+def test_a_client_that_could_not_connect_is_closed(address, monkeypatch):
+    """One that is collected closes itself: if that is while another one starts, both wait for one lock."""
+    monkeypatch.setattr(module, "SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr(module, "_check_port", lambda address: None)  # which finds that nobody listens, without Dask
+    with pytest.raises((ValueError, ClusterLost)) as caught:
+        Cluster(address)
+    clients = [each for each in gc.get_objects() if type(each) is distributed.Client]
+    assert clients
+    assert {client.status for client in clients} == {"closed"}
+    assert "scheduler" in str(caught.value)
