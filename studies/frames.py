@@ -6,7 +6,6 @@ prints those of files.
 """
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import polars
@@ -62,4 +61,4 @@ def _accuracy(row: dict[str, Any] | None) -> str:
 
 
 if __name__ == "__main__":
-    print("\n\n".join(markdown(polars.read_parquet(Path(file))) for file in sys.argv[1:]))
+    print("\n\n".join(markdown(polars.read_parquet(file)) for file in sys.argv[1:]))

@@ -56,12 +56,15 @@ class Cluster:
         self.address, self.say = address, say
         self.client = _connect(address)
         self.idle = False
+        with _closed_on_error(self.client):
+            self._check_versions()
+
+    def _check_versions(self) -> None:
         others = self._versions() - {versions()}
         if others:
-            self.close()
             raise ValueError(
-                f"Workers of {address} have {' and '.join(sorted(others))}; here are {versions()}. Install the same "
-                "on all machines: results would not be the same."
+                f"Workers of {self.address} have {' and '.join(sorted(others))}; here are {versions()}. "
+                "Install the same on all machines: results would not be the same."
             )
 
     def _versions(self) -> set[str]:
@@ -69,7 +72,6 @@ class Cluster:
             with self.still_there():
                 return set(self.client.run(versions).values())
         except ImportError as error:
-            self.close()
             raise ValueError(
                 f"Workers of {self.address} do not have geniex ({error}). Install {versions()} there."
             ) from error
@@ -181,17 +183,30 @@ def _connect(address: str) -> Any:
     except ImportError as error:
         raise ValueError("A Dask cluster needs Dask: pip install 'geniex[dask]'.") from error
     _check_port(address)
-    client: Any = distributed.Client.__new__(distributed.Client)  # in hand also where it fails, to be closed
+    client: Any = distributed.Client.__new__(distributed.Client)  # in hand also where it fails
+    with _closed_on_error(client):
+        try:
+            client.__init__(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        except OSError as error:
+            raise _unreachable(address, error) from error
+        except ValueError as error:
+            raise ValueError(f"A scheduler is named as tcp://host:port; got {address!r}: {error}.") from error
+    return client
+
+
+@contextmanager
+def _closed_on_error(client: Any) -> Generator[None, None, None]:
+    """Close a client if the block fails.
+
+    One that is left open closes itself when it is collected. If that is while another one starts, it is within the lock
+    that it needs for it, and both wait for ever.
+    """
     try:
-        client.__init__(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except (OSError, ValueError) as error:
-        # or it closes itself when it is collected: within the lock that the next one is made in, which waits for ever
+        yield
+    except BaseException:
         with suppress(TimeoutError):
             client.close(timeout=SECONDS_TO_CLOSE)
-        if isinstance(error, OSError):
-            raise _unreachable(address, error) from error
-        raise ValueError(f"A scheduler is named as tcp://host:port; got {address!r}: {error}.") from error
-    return client
+        raise
 
 
 def _check_port(address: str) -> None:

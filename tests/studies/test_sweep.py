@@ -28,9 +28,9 @@ def described(study):
     return all_points(content, read_config(HERE / content.config, EvaluationConfig), HERE)
 
 
-def test_results_hold_the_points_and_models_of_the_study(study):
-    found, points = points_of(read(study)), [point.values for point in described(study)]
-    assert [values for values, _ in found] == points
+def test_results_hold_every_point_and_model_of_the_study(study):
+    found, points = points_of(read(study)), described(study)
+    assert [values for values, _ in found] == [point.values for point in points]
     for _, rows in found:
         assert {"digital", "ideal", "linear", "reduced"} <= set(rows)
         assert {row["images"] for row in rows.values()} == {IMAGES[study]}

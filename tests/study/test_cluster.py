@@ -135,7 +135,20 @@ def test_a_client_that_could_not_connect_is_closed(address, monkeypatch):
     monkeypatch.setattr(module, "_check_port", lambda address: None)  # which finds that nobody listens, without Dask
     with pytest.raises((ValueError, ClusterLost)) as caught:
         Cluster(address)
-    clients = [each for each in gc.get_objects() if type(each) is distributed.Client]
-    assert clients
-    assert {client.status for client in clients} == {"closed"}
+    assert statuses() == {"closed"}
     assert "scheduler" in str(caught.value)
+
+
+def test_a_client_whose_scheduler_goes_away_at_once_is_closed(running, monkeypatch):
+    def gone(client, function):
+        raise OSError("gone")
+
+    monkeypatch.setattr(distributed.Client, "run", gone)
+    with pytest.raises(ClusterLost, match=r"The scheduler tcp://\S+ went away \(OSError\)"):
+        Cluster(running.scheduler_address)
+    assert statuses() == {"closed"}
+
+
+def statuses():
+    """Of all clients that are not collected yet."""
+    return {each.status for each in gc.get_objects() if type(each) is distributed.Client}

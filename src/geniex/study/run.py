@@ -129,7 +129,8 @@ def run_study(
         left, running = deque(waiting), set[Future[Outcome]]()
         try:
             while left or running:
-                while left and len(running) < _at_once(len(subject.images), cluster):
+                most = _at_once(len(subject.images), cluster)
+                while left and len(running) < most:
                     running.add(pool.submit(_run, left.popleft(), subject, store, advance, cluster))
                 done, running = wait(running, SECONDS_TO_WAIT, FIRST_COMPLETED)
                 yield from (future.result() for future in done)
